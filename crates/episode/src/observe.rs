@@ -6,14 +6,23 @@
 
 use serde::{Deserialize, Serialize};
 
+mod bm25;
+mod features;
+mod replay;
+mod tokens;
+
+pub use features::{Context, FEATURE_NAMES, candidates};
+pub use replay::{Call, ObserveOptions, Observed, TAIL_TURNS, observe_episode};
+pub use tokens::segment_observation;
+
 /// Rows of each hashed token table.
 pub const TOKEN_ROWS: usize = 16_384;
 /// Surface bits of a token (digit, case, punctuation, JSON delimiter, …).
 pub const SURFACE_BITS: usize = 12;
 /// Longest segment in tokens; longer ones are cut for the encoder only, never for the digest.
 pub const SEGMENT_TOKENS: usize = 48;
-/// Exact-match features of one candidate.
-pub const FEATURES: usize = 40;
+/// Exact-match features of one candidate, named in [`FEATURE_NAMES`].
+pub const FEATURES: usize = FEATURE_NAMES.len();
 /// Rows of the agent embedding; agents of an episode are numbered in order of appearance, modulo this.
 pub const AGENT_ROWS: usize = 8;
 /// Hash buckets of the essential-item bag that the latent prompt must reconstruct.

@@ -1,0 +1,334 @@
+//! Exact-match features of a candidate: what two hundred episodes cannot teach a network about equality.
+
+use super::{
+    Candidate,
+    bm25::{self, Bm25},
+};
+use crate::{
+    canon::{self, Kind},
+    episode::Role,
+    history::{History, Item, ItemId, ItemKind},
+    segment::{Segment, SegmentKind, SegmentedTurn},
+};
+
+/// Name of each feature, in order. A *share* is over the candidate's items, weighted by kind.
+pub const FEATURE_NAMES: [&str; 48] = [
+    "age_log",
+    "position_in_history",
+    "position_in_turn",
+    "cost_log",
+    "turn_cost_log",
+    "is_field",
+    "is_call",
+    "is_phrase",
+    "is_glue",
+    "is_sentence",
+    "from_user",
+    "from_assistant",
+    "from_tool",
+    "from_speaker",
+    "from_reader",
+    "items",
+    "has_code",
+    "has_quantity",
+    "has_name",
+    "has_date",
+    "has_time",
+    "digit_share",
+    "share_in_last",
+    "share_in_recent",
+    "share_in_first_request",
+    "share_said_again",
+    "share_said_before",
+    "share_used_by_agent",
+    "share_used_recently",
+    "most_mentions_log",
+    "fewest_mentions_log",
+    "share_in_system",
+    "mean_idf",
+    "bm25_last",
+    "bm25_recent",
+    "bm25_turn",
+    "bm25_smooth_2",
+    "bm25_smooth_6",
+    "bm25_smooth_15",
+    "record_in_last",
+    "record_in_recent",
+    "record_used_by_agent",
+    "record_said_again",
+    "speaker_in_query",
+    "turns_since_mention_log",
+    "key_seen_in_calls",
+    "rank_smooth_6",
+    "is_first_mention",
+];
+
+/// Turns counted as recent.
+const RECENT_TURNS: usize = 3;
+
+/// The moment a decision is taken: who reads, what was asked, how far the history goes.
+#[derive(Debug, Clone)]
+pub struct Context<'a> {
+    /// Everything said so far.
+    pub history: &'a History,
+    /// The newest message: the question that the digest should serve.
+    pub last: &'a str,
+    /// The newest turn that counts as said before the candidates' reader acts; features of recency look back from
+    /// here.
+    pub now: usize,
+    /// Index of the reading agent in the episode.
+    pub reader: usize,
+    /// Names of the agents, by index.
+    pub agents: &'a [String],
+}
+
+/// The features of each given segment (flat indices), without labels.
+#[must_use]
+pub fn candidates(context: &Context<'_>, segments: impl Iterator<Item = usize>) -> Vec<Candidate> {
+    let view = View::new(context);
+    let of = |segment| Candidate { segment, features: view.features(segment), label: 0.0, weight: 0.0 };
+    segments.map(of).collect()
+}
+
+struct View<'a> {
+    context: &'a Context<'a>,
+    bm25: Bm25,
+    in_last: Vec<bool>,
+    in_recent: Vec<bool>,
+    in_first: Vec<bool>,
+    call_keys: Vec<String>,
+    segment_scores: [Vec<f32>; 2],
+    turn_scores: [Vec<f32>; 4],
+    turn_ranks: Vec<f32>,
+    speaker_asked: Vec<bool>,
+    records: Vec<[f32; 4]>,
+}
+
+impl<'a> View<'a> {
+    fn new(context: &'a Context<'a>) -> Self {
+        let history = context.history;
+        let recent_from = (context.now + 1).saturating_sub(RECENT_TURNS);
+        let last_terms = history.known_terms(context.last);
+        let recent_turns = recent_from..(context.now + 1).min(history.turns().len());
+        let mut recent_terms = last_terms.clone();
+        for at in recent_turns.clone().flat_map(|turn| history.range(turn)) {
+            recent_terms.extend(history.terms_of(at));
+        }
+        let last_items = history.known_items(context.last);
+        let recent_items = recent_turns.flat_map(|turn| history.range(turn)).flat_map(|at| history.items_of(at));
+        let recent_items: Vec<ItemId> = recent_items.copied().chain(last_items.iter().copied()).collect();
+        let first_request = history.turns().iter().position(|turn| turn.role == Role::User);
+        let first_items = first_request.map(|turn| history.range(turn).flat_map(|at| history.items_of(at).to_vec()));
+        let bm25 = Bm25::new(history);
+        let raw_turns = bm25.turns(history, &last_terms);
+        let smooth = [2.0, 6.0, 15.0].map(|width| normalised(bm25::smooth(&raw_turns, width)));
+        let turn_ranks = ranks(&smooth[1]);
+        let [narrow, middle, wide] = smooth;
+        let mut view = Self {
+            context,
+            in_last: flags(history, last_items.iter().copied()),
+            in_recent: flags(history, recent_items.into_iter()),
+            in_first: flags(history, first_items.into_iter().flatten()),
+            call_keys: call_keys(history),
+            segment_scores: [&last_terms, &recent_terms].map(|terms| normalised(bm25.segments(history, terms))),
+            turn_scores: [normalised(raw_turns), narrow, middle, wide],
+            turn_ranks,
+            speaker_asked: context.agents.iter().map(|name| names(name, context.last)).collect(),
+            records: Vec::new(),
+            bm25,
+        };
+        view.records = view.record_scores();
+        view
+    }
+
+    fn item(&self, id: ItemId) -> &Item {
+        &self.context.history.items()[id as usize]
+    }
+
+    /// Weighted share of the candidate's items for which `holds` is true; 0 for a candidate without items.
+    fn share(&self, ids: &[ItemId], holds: impl Fn(ItemId, &Item) -> bool) -> f32 {
+        let weight = |id: &ItemId| item_weight(self.item(*id).kind);
+        let all: f32 = ids.iter().map(weight).sum();
+        let held: f32 = ids.iter().filter(|id| holds(**id, self.item(**id))).map(weight).sum();
+        if all > 0.0 { held / all } else { 0.0 }
+    }
+
+    fn said_after(&self, item: &Item, turn: usize) -> bool {
+        let last = item.segments.last().map(|at| self.context.history.place(*at as usize).turn as usize);
+        last.is_some_and(|last| last > turn)
+    }
+
+    fn said_before(&self, item: &Item, turn: usize) -> bool {
+        let first = item.segments.first().map(|at| self.context.history.place(*at as usize).turn as usize);
+        first.is_some_and(|first| first < turn)
+    }
+
+    /// For each flat segment: how much of its record (all fields of one row, all phrases of one sentence) is in the
+    /// last message, in the recent turns, was used by an agent, and is said again later.
+    fn record_scores(&self) -> Vec<[f32; 4]> {
+        let history = self.context.history;
+        let mut scores = vec![[0.0; 4]; history.len()];
+        let mut from = 0;
+        while from < history.len() {
+            let place = history.place(from);
+            let record = history.segment(from).record;
+            let same = |at: usize| history.place(at).turn == place.turn && history.segment(at).record == record;
+            let to = (from..history.len()).find(|at| !same(*at)).unwrap_or(history.len());
+            let mut best = [0.0f32; 4];
+            for at in from..to {
+                let ids: Vec<ItemId> =
+                    history.items_of(at).iter().copied().filter(|id| self.item(*id).kind > ItemKind::Word).collect();
+                let turn = place.turn as usize;
+                let shares = [
+                    self.share(&ids, |id, _| self.in_last[id as usize]),
+                    self.share(&ids, |id, _| self.in_recent[id as usize]),
+                    self.share(&ids, |_, item| item.last_agent_turn > turn as i32),
+                    self.share(&ids, |_, item| self.said_after(item, turn)),
+                ];
+                for (best, share) in best.iter_mut().zip(shares) {
+                    // A rare item tells the row; one that stands in every row does not.
+                    let rare = ids.iter().map(|id| self.item(*id).segments.len()).min().unwrap_or(1) as f32;
+                    *best = best.max(share / rare.sqrt());
+                }
+            }
+            scores[from..to].fill(best);
+            from = to;
+        }
+        scores
+    }
+
+    fn features(&self, at: usize) -> [f32; FEATURE_NAMES.len()] {
+        let history = self.context.history;
+        let place = history.place(at);
+        let turn_at = place.turn as usize;
+        let turn = &history.turns()[turn_at];
+        let segment = history.segment(at);
+        let ids = history.items_of(at);
+        let now = self.context.now.max(turn_at);
+        let flag = |on: bool| f32::from(u8::from(on));
+        let mentions = ids.iter().map(|id| self.item(*id).segments.len() as f32);
+        let last_mention = ids.iter().filter_map(|id| self.item(*id).segments.last());
+        let last_mention = last_mention.map(|at| history.place(*at as usize).turn as usize).max().unwrap_or(turn_at);
+        let terms = history.terms_of(at);
+        let idf: f32 = terms.iter().map(|term| self.bm25.idf(*term)).sum::<f32>() / terms.len().max(1) as f32;
+        let has = |kind| flag(ids.iter().any(|id| self.item(*id).kind == kind));
+        let has_atom = |kind| flag(segment.atoms.iter().any(|atom| atom.kind == kind));
+        [
+            log(now - turn_at, 4.0),
+            turn_at as f32 / (now + 1) as f32,
+            f32::from(place.within as u16) / turn.segments().len().max(1) as f32,
+            log(segment.cost as usize, 4.0),
+            log(turn.source_tokens as usize, 8.0),
+            flag(segment.kind == SegmentKind::Field),
+            flag(segment.kind == SegmentKind::Call),
+            flag(segment.kind == SegmentKind::Phrase),
+            flag(segment.kind == SegmentKind::Glue),
+            flag(matches!(segment.kind, SegmentKind::Sentence | SegmentKind::Code)),
+            flag(turn.role == Role::User),
+            flag(turn.role == Role::Assistant),
+            flag(turn.role == Role::Tool),
+            flag(turn.role == Role::Speaker),
+            flag(turn.agent == self.context.reader),
+            log(ids.len(), 3.0),
+            has(ItemKind::Code),
+            has(ItemKind::Quantity),
+            has(ItemKind::Name),
+            has_atom(Kind::Date),
+            has_atom(Kind::Time),
+            digit_share(segment),
+            self.share(ids, |id, _| self.in_last[id as usize]),
+            self.share(ids, |id, _| self.in_recent[id as usize]),
+            self.share(ids, |id, _| self.in_first[id as usize]),
+            self.share(ids, |_, item| self.said_after(item, turn_at)),
+            self.share(ids, |_, item| self.said_before(item, turn_at)),
+            self.share(ids, |_, item| item.agent_turns > u32::from(turn.role == Role::Assistant)),
+            self.share(ids, |_, item| item.last_agent_turn + 6 >= now as i32),
+            log(mentions.clone().fold(1.0, f32::max) as usize, 4.0),
+            log(mentions.reduce(f32::min).unwrap_or(0.0) as usize, 4.0),
+            self.share(ids, |_, item| item.in_system),
+            idf / 8.0,
+            self.segment_scores[0][at],
+            self.segment_scores[1][at],
+            self.turn_scores[0][turn_at],
+            self.turn_scores[1][turn_at],
+            self.turn_scores[2][turn_at],
+            self.turn_scores[3][turn_at],
+            self.records[at][0],
+            self.records[at][1],
+            self.records[at][2],
+            self.records[at][3],
+            flag(self.speaker_asked.get(turn.agent).copied().unwrap_or(false)),
+            log(now - last_mention.min(now), 4.0),
+            flag(self.key_was_called(segment, turn)),
+            self.turn_ranks[turn_at],
+            flag(ids.iter().any(|id| !self.said_before(self.item(*id), turn_at))),
+        ]
+    }
+
+    fn key_was_called(&self, segment: &Segment, turn: &SegmentedTurn) -> bool {
+        turn.role != Role::Assistant
+            && segment.key.rsplit(' ').next().is_some_and(|key| self.call_keys.iter().any(|known| known == key))
+    }
+}
+
+/// Relative weight of an item kind in shares and in hand-weighted coverage.
+pub(crate) fn item_weight(kind: ItemKind) -> f32 {
+    match kind {
+        ItemKind::Code => 3.0,
+        ItemKind::Quantity => 2.0,
+        ItemKind::Name => 1.5,
+        ItemKind::Word => 0.5,
+    }
+}
+
+/// ln(1 + n), scaled so that usual values stay near one.
+fn log(n: usize, scale: f32) -> f32 {
+    (1.0 + n as f32).ln() / scale
+}
+
+fn digit_share(segment: &Segment) -> f32 {
+    let digits = segment.text.chars().filter(char::is_ascii_digit).count();
+    digits as f32 / segment.text.chars().count().max(1) as f32
+}
+
+fn flags(history: &History, ids: impl Iterator<Item = ItemId>) -> Vec<bool> {
+    let mut flags = vec![false; history.items().len()];
+    for id in ids {
+        flags[id as usize] = true;
+    }
+    flags
+}
+
+fn call_keys(history: &History) -> Vec<String> {
+    let calls = history.turns().iter().filter(|turn| turn.role == Role::Assistant);
+    let keys = calls.flat_map(|turn| turn.segments()).filter_map(|segment| segment.key.rsplit(' ').next());
+    let mut keys: Vec<String> = keys.filter(|key| !key.is_empty()).map(str::to_owned).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
+/// Whether a text names a speaker by any word of the name.
+fn names(name: &str, text: &str) -> bool {
+    let wanted: Vec<String> = canon::atoms(name).map(|atom| atom.text).collect();
+    canon::atoms(text).any(|atom| matches!(atom.kind, Kind::Name | Kind::Code) && wanted.contains(&atom.text))
+}
+
+fn normalised(mut scores: Vec<f32>) -> Vec<f32> {
+    let most = scores.iter().copied().fold(0.0, f32::max);
+    if most > 0.0 {
+        scores.iter_mut().for_each(|score| *score /= most);
+    }
+    scores
+}
+
+/// Position of each score among all, 1 for the best and 0 for the worst.
+fn ranks(scores: &[f32]) -> Vec<f32> {
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_by(|a, b| scores[*a].total_cmp(&scores[*b]));
+    let mut ranks = vec![0.0; scores.len()];
+    for (rank, at) in order.into_iter().enumerate() {
+        ranks[at] = rank as f32 / scores.len().max(2).saturating_sub(1) as f32;
+    }
+    ranks
+}

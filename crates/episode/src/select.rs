@@ -1,0 +1,164 @@
+//! Which segments a budget buys: coverage, so that each fact is paid for once.
+//!
+//! Every item has a value; a kept segment earns the value of each of its items that is not shown yet and costs its
+//! tokens. Greedy choice by value per token is within 1 − 1/e of the best for one budget (Nemhauser, Wolsey &
+//! Fisher 1978; the ratio rule with costs: Khuller, Moss & Naor 1999). What is shown already earns a small part of
+//! its value, so a budget that is not spent on new facts is spent on repetitions, best first.
+
+use std::collections::BinaryHeap;
+
+use crate::history::{History, ItemId};
+
+/// Share of its value that a repeated item still earns.
+const REPEAT: f32 = 0.01;
+
+/// How much may be kept.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Limit {
+    /// At most this many estimated tokens.
+    Tokens(f32),
+    /// Whatever earns at least this much value per token.
+    Density(f32),
+}
+
+/// A segment on offer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Offer {
+    /// Flat index of the segment.
+    pub segment: usize,
+    /// Value of showing this segment whatever it repeats, ≥ 0; decides among equals.
+    pub own: f32,
+}
+
+/// Facts that count as shown, by item.
+#[derive(Debug, Clone, Default)]
+pub struct Shown(Vec<bool>);
+
+impl Shown {
+    /// Nothing shown yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Marks the items of a segment.
+    pub fn show(&mut self, history: &History, segment: usize) {
+        self.0.resize(self.0.len().max(history.items().len()), false);
+        for id in history.items_of(segment) {
+            self.0[*id as usize] = true;
+        }
+    }
+
+    /// Whether an item is shown.
+    #[must_use]
+    pub fn has(&self, id: ItemId) -> bool {
+        self.0.get(id as usize).copied().unwrap_or(false)
+    }
+}
+
+/// Picks segments from `offers`, best value per token first, and marks what they show. `value` is the worth of an
+/// item. Returns the flat indices picked, in the order of the history.
+pub fn select(
+    history: &History,
+    offers: &[Offer],
+    value: &[f32],
+    shown: &mut Shown,
+    limit: Limit,
+) -> Vec<usize> {
+    let mut choice = Choice { history, value, shown, kept: vec![false; history.len()] };
+    let mut heap: BinaryHeap<Entry> =
+        offers.iter().map(|offer| Entry { density: choice.density(*offer), offer: *offer }).collect();
+    let mut left = match limit {
+        Limit::Tokens(tokens) => tokens,
+        Limit::Density(_) => f32::INFINITY,
+    };
+    let mut picked = Vec::new();
+    while let Some(Entry { offer, density }) = heap.pop() {
+        let fresh = choice.density(offer);
+        if fresh < density && heap.peek().is_some_and(|next| fresh < next.density) {
+            heap.push(Entry { offer, density: fresh });
+            continue;
+        }
+        if let Limit::Density(least) = limit
+            && fresh < least
+        {
+            break;
+        }
+        let cost = choice.cost(offer.segment);
+        if cost > left || choice.kept[offer.segment] {
+            continue;
+        }
+        left -= cost;
+        choice.keep(offer.segment, &mut picked);
+    }
+    picked.sort_unstable();
+    picked
+}
+
+struct Choice<'a> {
+    history: &'a History,
+    value: &'a [f32],
+    shown: &'a mut Shown,
+    kept: Vec<bool>,
+}
+
+impl Choice<'_> {
+    /// The segment and, where the record is not named yet, the one that names it.
+    fn bundle(&self, segment: usize) -> impl Iterator<Item = usize> {
+        let place = self.history.place(segment);
+        let head = self.history.turns()[place.turn as usize].head(place.within as usize);
+        let head = head.map(|head| self.history.range(place.turn as usize).start + head);
+        [Some(segment), head].into_iter().flatten().filter(|at| !self.kept[*at])
+    }
+
+    fn cost(&self, segment: usize) -> f32 {
+        self.bundle(segment).map(|at| self.history.segment(at).cost.max(1) as f32).sum()
+    }
+
+    fn density(&self, offer: Offer) -> f32 {
+        let mut gain = offer.own;
+        for at in self.bundle(offer.segment) {
+            for id in self.history.items_of(at) {
+                let value = self.value[*id as usize];
+                gain += if self.shown.has(*id) { REPEAT * value } else { value };
+            }
+        }
+        gain / self.cost(offer.segment).max(1.0)
+    }
+
+    fn keep(&mut self, segment: usize, picked: &mut Vec<usize>) {
+        let bundle: Vec<usize> = self.bundle(segment).collect();
+        for at in bundle {
+            self.kept[at] = true;
+            self.shown.show(self.history, at);
+            picked.push(at);
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    density: f32,
+    offer: Offer,
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Entry {}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Entry {
+    /// By density; among equals the newer segment first.
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.density.total_cmp(&other.density).then(self.offer.segment.cmp(&other.offer.segment))
+    }
+}
