@@ -1,0 +1,183 @@
+//! State → scores of what is already there: a copy decoder, which cannot invent a fact.
+
+use burn::module::{Module, Param};
+use burn::nn::Linear;
+use burn::tensor::activation::{relu, tanh};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use lrrc_episode::Role;
+use lrrc_episode::observe::{AGENT_ROWS, FEATURES, ITEM_BUCKETS, Mode};
+
+use crate::config::CoordinatorConfig;
+use crate::init::Init;
+
+/// Numbers given for a candidate: its features and one flag a role (the last one for a segment outside all turns).
+pub(crate) const CANDIDATE_INPUTS: usize = FEATURES + ROLE_FLAGS;
+/// Roles, and "outside all turns".
+pub(crate) const ROLE_FLAGS: usize = Role::ALL.len() + 1;
+/// Numbers beside the vectors in the winner head: log counts of segments and of tokens.
+pub(crate) const RIVAL_COUNTS: usize = 2;
+
+/// Scores candidates, reconstructs the essential items, and predicts the winner.
+///
+/// A candidate's inputs are `h_iᵀS_t`, `h_i·q_t` by head, its features and its role; what is the same for a whole
+/// decision (latent prompt, reader, mode) is computed once a decision and added to the hidden layer. Exact-match
+/// features also have a straight path to the logit, one weight a mode.
+#[derive(Module, Debug)]
+pub struct Decoder {
+    /// State → latent prompt `[r · d, m]`.
+    prompt: Linear,
+    /// Query → heads `[d, d]`; head n compares the n-th block of h_i.
+    query: Linear,
+    /// Candidate inputs → hidden.
+    candidate: Linear,
+    /// Prompt, reader and mode → hidden.
+    call: Linear,
+    agents: Param<Tensor<2>>,
+    mixer: Linear,
+    output: Linear,
+    /// Features → logit, one column a mode `[inputs, modes]`.
+    direct: Param<Tensor<2>>,
+    /// Latent prompt → buckets of the essential items.
+    items: Linear,
+    rival: Linear,
+    rival_output: Linear,
+    query_heads: usize,
+    use_state: bool,
+}
+
+/// Decisions of a batch, flattened: which candidate of which episode is asked for by which decision.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    /// Encoder row of each candidate of each episode, padded `[b · n]`.
+    pub(crate) rows: Tensor<1, Int>,
+    /// Candidates n of each episode.
+    pub(crate) width: usize,
+    /// Distinct queries Q of each episode.
+    pub(crate) queries: usize,
+    /// Pair → place in `[b, n, R]`.
+    pub(crate) state_of: Tensor<1, Int>,
+    /// Pair → place in `[b, n, Q]`.
+    pub(crate) query_of: Tensor<1, Int>,
+    /// Pair → decision.
+    pub(crate) decision_of: Tensor<1, Int>,
+    /// Features and role flags `[pairs, inputs]`.
+    pub(crate) inputs: Tensor<2>,
+    /// Mode flags of each pair `[pairs, modes]`.
+    pub(crate) modes: Tensor<2>,
+    /// Decision → place in `[b, R]`.
+    pub(crate) read_of: Tensor<1, Int>,
+    /// Reader of each decision `[decisions]`.
+    pub(crate) agent: Tensor<1, Int>,
+    /// Mode flags of each decision `[decisions, modes]`.
+    pub(crate) decision_modes: Tensor<2>,
+}
+
+impl Decoder {
+    pub(crate) fn new(config: &CoordinatorConfig, init: &mut Init<'_>) -> Self {
+        let (d, m, hidden) = (config.width, config.prompt_width, config.hidden);
+        let inputs = config.rank + config.query_heads + CANDIDATE_INPUTS;
+        Self {
+            prompt: init.linear(config.rank * d, m, true),
+            query: init.linear(d, d, false),
+            candidate: init.linear(inputs, hidden, true),
+            call: init.linear(m + config.agent_width + Mode::ALL.len(), hidden, false),
+            agents: init.uniform([AGENT_ROWS, config.agent_width], 0.5),
+            mixer: init.linear(hidden, hidden, true),
+            output: init.linear(hidden, 1, true),
+            direct: init.uniform([CANDIDATE_INPUTS, Mode::ALL.len()], 0.05),
+            items: init.linear(m, ITEM_BUCKETS, true),
+            rival: init.linear(d + m + RIVAL_COUNTS, hidden, true),
+            rival_output: init.linear(hidden, 1, false),
+            query_heads: config.query_heads,
+            use_state: config.use_state,
+        }
+    }
+
+    /// Latent prompts p_t of states `[n, r, d]` → `[n, m]`; zero in the no-state control.
+    pub(crate) fn prompt(&self, states: Tensor<3>) -> Tensor<2> {
+        let [n, r, d] = states.dims();
+        if self.use_state {
+            return tanh(self.prompt.forward(states.reshape([n, r * d])));
+        }
+        let [_, m] = self.prompt.weight.val().dims();
+        Tensor::zeros([n, m], &states.device())
+    }
+
+    /// Logits of every pair `[pairs]`.
+    ///
+    /// `vectors [segments, d]` from the encoder, `states [b, R, r, d]`, `prompts [b · R, m]`, `queries [b · Q, d]`.
+    pub(crate) fn logits(
+        &self,
+        vectors: &Tensor<2>,
+        states: Tensor<4>,
+        prompts: &Tensor<2>,
+        queries: Tensor<2>,
+        asked: &Asked,
+    ) -> Tensor<1> {
+        let [b, reads, r, d] = states.dims();
+        let shape = [b, asked.width, d];
+        let candidates = vectors.clone().select(0, asked.rows.clone()).reshape(shape);
+        let read = if self.use_state {
+            let read = candidates.clone().matmul(states.reshape([b, reads * r, d]).swap_dims(1, 2));
+            let read = read.div_scalar((d as f32).sqrt()).reshape([b * asked.width * reads, r]);
+            read.select(0, asked.state_of.clone())
+        } else {
+            Tensor::zeros([asked.inputs.dims()[0], r], &candidates.device())
+        };
+        let compared = self.compare(candidates, queries, asked);
+        let input = Tensor::cat(vec![read, compared, asked.inputs.clone()], 1);
+        let call = self.call(prompts, asked).select(0, asked.decision_of.clone());
+        let hidden = relu(self.candidate.forward(input).add(call));
+        let hidden = relu(self.mixer.forward(hidden.clone())).add(hidden);
+        let direct = asked.inputs.clone().matmul(self.direct.val()).mul(asked.modes.clone()).sum_dim(1);
+        self.output.forward(hidden).add(direct).squeeze_dim(1)
+    }
+
+    /// `h_i·q_t` by head, for each pair `[pairs, heads]`.
+    fn compare(&self, candidates: Tensor<3>, queries: Tensor<2>, asked: &Asked) -> Tensor<2> {
+        let [b, n, d] = candidates.dims();
+        let heads = self.query_heads;
+        let block = d / heads;
+        let by_head = self
+            .query
+            .forward(queries)
+            .unsqueeze_dim::<3>(1)
+            .mul(blocks(heads, d, &candidates.device()).unsqueeze())
+            .reshape([b, asked.queries * heads, d]);
+        let compared = candidates.matmul(by_head.swap_dims(1, 2)).div_scalar((block as f32).sqrt());
+        compared.reshape([b * n * asked.queries, heads]).select(0, asked.query_of.clone())
+    }
+
+    /// What a decision adds to the hidden layer of its candidates `[decisions, hidden]`.
+    fn call(&self, prompts: &Tensor<2>, asked: &Asked) -> Tensor<2> {
+        let prompt = prompts.clone().select(0, asked.read_of.clone());
+        let agent = self.agents.val().select(0, asked.agent.clone());
+        self.call.forward(Tensor::cat(vec![prompt, agent, asked.decision_modes.clone()], 1))
+    }
+
+    /// Logits over the item buckets from latent prompts `[n, m]` → `[n, buckets]`.
+    pub(crate) fn items(&self, prompts: Tensor<2>) -> Tensor<2> {
+        self.items.forward(prompts)
+    }
+
+    /// Logit that the first rival wins `[n]`: `f(a) − f(b)`, so exchanging the rivals changes its sign.
+    ///
+    /// `rivals [n, 2, d]` are the rivals' pooled segments, `counts [n, 2, counts]`, `prompts [n, m]`.
+    pub(crate) fn winner(&self, rivals: Tensor<3>, counts: Tensor<3>, prompts: Tensor<2>) -> Tensor<1> {
+        let [n, two, _] = rivals.dims();
+        let [_, m] = prompts.dims();
+        let prompts = prompts.unsqueeze_dim::<3>(1).expand([n, two, m]);
+        let input = Tensor::cat(vec![rivals, prompts, counts], 2);
+        let [_, _, width] = input.dims();
+        let hidden = relu(self.rival.forward(input.reshape([n * two, width])));
+        let strength = self.rival_output.forward(hidden).reshape([n, two]);
+        strength.clone().narrow(1, 0, 1).sub(strength.narrow(1, 1, 1)).squeeze_dim(1)
+    }
+}
+
+/// 1 where a column lies in the block of a head `[heads, d]`.
+fn blocks(heads: usize, d: usize, device: &Device) -> Tensor<2> {
+    let width = d / heads;
+    let flags = (0..heads * d).map(|place| f32::from(u8::from((place % d) / width == place / d)));
+    Tensor::from_data(TensorData::new(flags.collect::<Vec<_>>(), [heads, d]), device)
+}
