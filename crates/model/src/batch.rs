@@ -18,7 +18,7 @@ use crate::pack::{GroupPack, SegmentPack, ints, pack_groups, pack_segments};
 pub struct Batch {
     pub(crate) episodes: usize,
     pub(crate) segments: SegmentPack,
-    /// Turns, then queries, then one empty group.
+    /// Turns, a pad, queries, a pad; pads are empty groups.
     pub(crate) groups: GroupPack,
     pub(crate) turns: Turns,
     pub(crate) reads: Reads,
@@ -38,9 +38,9 @@ pub(crate) struct Turns {
     pub(crate) count: usize,
     /// Longest episode T.
     pub(crate) longest: usize,
-    /// Role of each turn `[turns]`.
+    /// Role of each turn and of the pad `[turns + 1]`.
     pub(crate) role: Tensor<1, Int>,
-    /// Speaker of each turn `[turns]`.
+    /// Speaker of each turn and of the pad `[turns + 1]`.
     pub(crate) agent: Tensor<1, Int>,
     /// Turn at each place `[b · T]`; the number of turns marks a pad.
     pub(crate) place: Tensor<1, Int>,
@@ -75,7 +75,7 @@ pub(crate) struct Targets {
 /// Two-model episodes of a batch.
 #[derive(Debug)]
 pub(crate) struct Rivals {
-    /// Mean over each rival's turns `[2 · n, turns]`.
+    /// Mean over each rival's turns `[2 · n, turns + 1]`.
     pub(crate) mean: Tensor<2>,
     /// Log counts `[n, 2, counts]`.
     pub(crate) counts: Tensor<3>,
@@ -109,6 +109,7 @@ impl Batch {
         for (episode, rows) in episodes.iter().zip(&rows) {
             groups.extend(episode.turns.iter().map(|turn| rows[turn.segments.clone()].to_vec()));
         }
+        groups.push(Vec::new());
         groups.extend(queries.groups.iter().cloned());
         groups.push(Vec::new());
         Ok(Self {
@@ -184,8 +185,8 @@ impl Turns {
         Self {
             count,
             longest,
-            role: ints(turns().map(|turn| turn.role), device),
-            agent: ints(turns().map(|turn| turn.agent), device),
+            role: ints(turns().map(|turn| turn.role).chain([0]), device),
+            agent: ints(turns().map(|turn| turn.agent).chain([0]), device),
             place: ints(place, device),
         }
     }
@@ -413,7 +414,7 @@ pub(crate) fn rival_counts(segments: usize, tokens: usize) -> [f32; RIVAL_COUNTS
 
 impl Rivals {
     fn new(episodes: &[&EpisodeObservation], reads: &Reads, device: &Device) -> Option<Self> {
-        let turns: usize = episodes.iter().map(|episode| episode.turns.len()).sum();
+        let turns = 1 + episodes.iter().map(|episode| episode.turns.len()).sum::<usize>();
         let (mut mean, mut counts, mut read, mut target) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut first = 0;
         for (index, episode) in episodes.iter().enumerate() {

@@ -85,13 +85,13 @@ impl Coordinator {
     pub fn forward(&self, batch: &Batch) -> Output {
         let vectors = self.encoder.forward(&batch.segments);
         let groups = self.pool.forward(&vectors, &batch.groups);
-        let turns = groups.clone().narrow(0, 0, batch.turns.count);
+        let turns = groups.clone().narrow(0, 0, batch.turns.count + 1);
         let moved = self.turns(turns, batch.turns.role.clone(), batch.turns.agent.clone());
         let (gates, states) = self.states(batch, &moved);
         let [b, reads, r, d] = states.dims();
         let prompts = self.decoder.prompt(states.clone().reshape([b * reads, r, d]));
         let queries = self
-            .queries(groups.narrow(0, batch.turns.count, batch.query_count + 1))
+            .queries(groups.narrow(0, batch.turns.count + 1, batch.query_count + 1))
             .select(0, batch.query_place.clone());
         let logits = self.decoder.logits(&vectors, states, &prompts, queries, &batch.asked);
         let wanted = self.config.use_state && batch.targets.items.is_some();
@@ -103,7 +103,7 @@ impl Coordinator {
             let prompts = prompts.select(0, rivals.read.clone());
             self.decoder.winner(pooled.reshape([n2 / 2, 2, d]), rivals.counts.clone(), prompts)
         });
-        Output { logits, items, winner, gates }
+        Output { logits, items, winner, gates: gates.first(batch.turns.count) }
     }
 
     /// Pooled groups `[turns, heads, d]` with their speakers → turn vectors and factors.
@@ -178,17 +178,13 @@ impl Coordinator {
     }
 }
 
-/// Turns `[turns, ..]` at their places `[b, T, ..]`, zeros at the pads.
+/// Turns and the pad `[turns + 1, ..]` at their places `[b, T, ..]`.
 fn places<const D: usize, const D2: usize>(flat: Tensor<D>, batch: &Batch) -> Tensor<D2> {
-    let mut shape = flat.dims();
-    shape[0] = 1;
-    let zero = Tensor::zeros(shape, &flat.device());
-    let placed = Tensor::cat(vec![flat, zero], 0).select(0, batch.turns.place.clone());
     let mut target = [0; D2];
     target[0] = batch.episodes;
     target[1] = batch.turns.longest;
-    target[2..].copy_from_slice(&shape[1..]);
-    placed.reshape(target)
+    target[2..].copy_from_slice(&flat.dims()[1..]);
+    flat.select(0, batch.turns.place.clone()).reshape(target)
 }
 
 /// Place in `[b · T]` of every turn in order.

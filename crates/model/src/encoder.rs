@@ -45,7 +45,8 @@ impl Encoder {
     pub(crate) fn forward(&self, pack: &SegmentPack) -> Tensor<2> {
         if pack.buckets.is_empty() {
             let width = self.output.weight.val().dims()[1];
-            return Tensor::zeros([0, width], &self.surface.val().device());
+            // One row that nothing refers to: index tensors of an empty batch point at it as their pad.
+            return Tensor::zeros([1, width], &self.surface.val().device());
         }
         let tokens = self.tokens(pack);
         let pooled = pack.buckets.iter().map(|bucket| self.pool_bucket(&tokens, bucket)).collect();

@@ -75,6 +75,17 @@ pub struct Gates {
     pub share: Tensor<2>,
 }
 
+impl Gates {
+    /// The first `count` turns.
+    pub(crate) fn first(self, count: usize) -> Self {
+        let cut = |gates: Tensor<2>| {
+            let [_, r] = gates.dims();
+            if count == 0 { Tensor::zeros([0, r], &gates.device()) } else { gates.narrow(0, 0, count) }
+        };
+        Self { hard: cut(self.hard), share: cut(self.share) }
+    }
+}
+
 /// 1 at the k largest of each row `[n, r]`, the first of equals; no gradient.
 fn top_k(values: &Tensor<2>, k: usize) -> Tensor<2> {
     let [_, r] = values.dims();
@@ -97,7 +108,7 @@ mod tests {
     #[test]
     fn top_k_takes_the_first_of_equals() {
         let values = Tensor::<2>::from_data([[0.1, 0.9, 0.9, 0.9], [0.5, 0.5, 0.1, 0.7]], &Device::flex());
-        let active: Vec<f32> = top_k(&values, 2).into_data().to_vec().unwrap();
+        let active: Vec<f32> = top_k(&values, 2).into_data().iter().collect();
         assert_eq!(active, [0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 0.0, 1.0]);
     }
 }
