@@ -1,1 +1,3 @@
-//! flows
+//! Flows across crates, in one binary; each module is one flow.
+
+mod tidy;
