@@ -281,6 +281,7 @@ mod tests {
         let gain = paired_bootstrap(&better, &base, 1_000, 3).expect("paired units");
         assert!((gain.low - 0.5).abs() < 1e-9 && (gain.high - 0.5).abs() < 1e-9, "{gain:?}");
         assert!(gain.not_inferior(0.01));
+        assert!(!Interval { estimate: 0.0, low: -0.02, high: 0.02 }.not_inferior(0.01));
         let loss = paired_bootstrap(&base, &better, 1_000, 3).expect("paired units");
         assert!(!loss.not_inferior(0.01));
     }
