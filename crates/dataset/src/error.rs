@@ -202,13 +202,19 @@ impl DatasetError {
                 "look at row {row} of {}; --skip-bad passes over such rows, counts and lists them",
                 file.display()
             )),
-            Self::Parquet { .. } => Some("the file is damaged or cut off: fetch or import it again".to_owned()),
-            Self::ColumnType { .. } => Some("rename or cast the column, or pass the right --format".to_owned()),
+            Self::Parquet { .. } => {
+                Some("the file is damaged or cut off: fetch or import it again".to_owned())
+            }
+            Self::ColumnType { .. } => {
+                Some("rename or cast the column, or pass the right --format".to_owned())
+            }
             Self::SchemaVersion { .. } => {
                 Some("import the source again, or use the program that wrote the file".to_owned())
             }
             Self::Manifest { .. } => Some("correct the manifest, or import the source again".to_owned()),
-            Self::HashMismatch { .. } => Some("the shard was changed after its import: import it again".to_owned()),
+            Self::HashMismatch { .. } => {
+                Some("the shard was changed after its import: import it again".to_owned())
+            }
             Self::UnknownFormat { .. } => {
                 Some("pass --format: arena, trajectory, evidence, openai or episodes".to_owned())
             }

@@ -80,9 +80,12 @@ impl HubError {
             Self::Missing { repo, .. } => format!(
                 "check the spelling at https://huggingface.co/datasets/{repo}; a private data set needs HF_TOKEN"
             ),
-            Self::NoData { .. } => "name a file with hf:OWNER/NAME:PATH, or download and convert it".to_owned(),
+            Self::NoData { .. } => {
+                "name a file with hf:OWNER/NAME:PATH, or download and convert it".to_owned()
+            }
             Self::Offline { .. } => {
-                "check the network or HF_ENDPOINT, or download the file elsewhere and pass --from FILE".to_owned()
+                "check the network or HF_ENDPOINT, or download the file elsewhere and pass --from FILE"
+                    .to_owned()
             }
             Self::NotCached { .. } => {
                 "unset HF_HUB_OFFLINE to fetch it once, or point HF_HOME to a cache that holds it".to_owned()
@@ -144,7 +147,8 @@ pub fn fetch(spec: &str, options: &HubOptions) -> Result<Vec<PathBuf>, HubError>
 
 fn client(options: &HubOptions) -> Result<HFClient, HFError> {
     const ATTEMPTS: usize = 3;
-    let mut builder = HFClient::builder().retry_max_attempts(ATTEMPTS).retry_base_delay(Duration::from_millis(200));
+    let mut builder =
+        HFClient::builder().retry_max_attempts(ATTEMPTS).retry_base_delay(Duration::from_millis(200));
     if let Some(endpoint) = &options.endpoint {
         builder = builder.endpoint(endpoint.as_str());
     }
@@ -184,7 +188,9 @@ fn cached(repo: &str, path: Option<&str>, options: &HubOptions) -> Result<Vec<Pa
             let file = entry.path();
             if file.is_dir() {
                 folders.push(file);
-            } else if path.map_or_else(|| is_data(&file.to_string_lossy()), |path| file == snapshot.join(path)) {
+            } else if path
+                .map_or_else(|| is_data(&file.to_string_lossy()), |path| file == snapshot.join(path))
+            {
                 files.push(file);
             }
         }

@@ -37,7 +37,9 @@ pub use annotate::annotate;
 pub use error::{DatasetError, RowFault};
 pub use import::{Defaults, Format};
 pub use manifest::{MANIFEST_FILE, Manifest, Provenance};
-pub use reader::{DATASETS_VARIABLE, Dataset, Episodes, ReadOptions, SKIPPED_LISTED_MAX, SkipReport, shipped};
+pub use reader::{
+    DATASETS_VARIABLE, Dataset, Episodes, ReadOptions, SKIPPED_LISTED_MAX, SkipReport, shipped,
+};
 pub use shard::{GROUP_BYTES, GROUP_EPISODES, ShardInfo, ShardWriter, hash_file};
 pub use split::{Side, Split, SplitError, SplitSpec, k_folds};
 pub use stats::{Bin, LengthStats, Stats, StatsBuilder};

@@ -57,7 +57,13 @@ pub struct Manifest {
 impl Manifest {
     /// Sums up finished shards.
     #[must_use]
-    pub fn new(name: &str, provenance: Provenance, groups: u64, split: SplitSpec, shards: Vec<ShardInfo>) -> Self {
+    pub fn new(
+        name: &str,
+        provenance: Provenance,
+        groups: u64,
+        split: SplitSpec,
+        shards: Vec<ShardInfo>,
+    ) -> Self {
         let sum = |count: fn(&ShardInfo) -> u64| shards.iter().map(count).sum();
         Self {
             name: name.to_owned(),
@@ -80,7 +86,9 @@ impl Manifest {
     pub fn read(folder: &Path) -> Result<Self, DatasetError> {
         let file = folder.join(MANIFEST_FILE);
         let text = std::fs::read_to_string(&file).map_err(DatasetError::io(&file))?;
-        let version = toml::from_str::<toml::Table>(&text).ok().and_then(|table| table.get("schema_version")?.as_integer());
+        let version = toml::from_str::<toml::Table>(&text)
+            .ok()
+            .and_then(|table| table.get("schema_version")?.as_integer());
         if let Some(version) = version.filter(|version| *version != i64::from(schema::VERSION)) {
             let (found, supported) = (version.to_string(), schema::VERSION);
             return Err(DatasetError::SchemaVersion { file, found, supported });

@@ -82,7 +82,10 @@ impl Dataset {
     /// The rows of these files, one file after the other.
     #[must_use]
     pub fn of_files(files: Vec<PathBuf>, options: &ReadOptions) -> Self {
-        let name = files.first().and_then(|file| file.file_stem()).map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+        let name = files
+            .first()
+            .and_then(|file| file.file_stem())
+            .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
         Self { name, files, manifest: None, options: options.clone() }
     }
 
@@ -297,9 +300,11 @@ fn shipped_folder(name: &str) -> Option<PathBuf> {
 /// Names of the shipped data sets, in alphabetical order.
 #[must_use]
 pub fn shipped() -> Vec<String> {
-    let entries = shipped_roots().into_iter().filter_map(|root| std::fs::read_dir(root).ok()).flatten().flatten();
+    let entries =
+        shipped_roots().into_iter().filter_map(|root| std::fs::read_dir(root).ok()).flatten().flatten();
     let folders = entries.filter(|entry| entry.path().join(MANIFEST_FILE).is_file());
-    let mut names: Vec<String> = folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    let mut names: Vec<String> =
+        folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort_unstable();
     names.dedup();
     names

@@ -95,7 +95,11 @@ pub(crate) enum Mismatch {
     /// No version: not a file of ours.
     Foreign,
     Version(String),
-    Column { field: String, expected: String, found: String },
+    Column {
+        field: String,
+        expected: String,
+        found: String,
+    },
 }
 
 /// Whether a file with this schema can be decoded.
@@ -106,7 +110,9 @@ pub(crate) fn compare(found: &Schema) -> Result<(), Mismatch> {
     }
     for field in schema().fields() {
         let found = found.field_with_name(field.name()).ok();
-        if found.map(Field::data_type) != Some(field.data_type()) || found.is_none_or(Field::is_nullable) != field.is_nullable() {
+        if found.map(Field::data_type) != Some(field.data_type())
+            || found.is_none_or(Field::is_nullable) != field.is_nullable()
+        {
             return Err(Mismatch::Column {
                 field: field.name().clone(),
                 expected: field.data_type().to_string(),

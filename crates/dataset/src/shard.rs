@@ -61,7 +61,8 @@ impl ShardWriter {
         let file = NamedTempFile::with_suffix_in(".tmp", folder).map_err(DatasetError::io(path))?;
         let level = ZstdLevel::try_new(ZSTD_LEVEL).map_err(DatasetError::parquet(path))?;
         let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).build();
-        let writer = ArrowWriter::try_new(file, schema::schema(), Some(properties)).map_err(DatasetError::parquet(path))?;
+        let writer = ArrowWriter::try_new(file, schema::schema(), Some(properties))
+            .map_err(DatasetError::parquet(path))?;
         Ok(Self { path: path.to_owned(), writer, pending: Vec::new(), pending_bytes: 0, written: [0; 3] })
     }
 
@@ -85,7 +86,8 @@ impl ShardWriter {
         if self.pending.is_empty() {
             return Ok(());
         }
-        let as_parquet = |error| DatasetError::parquet(&self.path)(parquet::errors::ParquetError::from(error));
+        let as_parquet =
+            |error| DatasetError::parquet(&self.path)(parquet::errors::ParquetError::from(error));
         let batch = schema::encode(&self.pending).map_err(as_parquet)?;
         self.writer.write(&batch).map_err(DatasetError::parquet(&self.path))?;
         self.writer.flush().map_err(DatasetError::parquet(&self.path))?;
@@ -136,9 +138,11 @@ pub fn hash_file(path: &Path) -> Result<String, DatasetError> {
 /// Bytes of all text of an episode.
 fn text_bytes(episode: &Episode) -> usize {
     let turns = episode.turns.iter().map(|turn| {
-        turn.content.len() + turn.tool_calls.iter().map(|call| call.name.len() + call.arguments.len()).sum::<usize>()
+        turn.content.len()
+            + turn.tool_calls.iter().map(|call| call.name.len() + call.arguments.len()).sum::<usize>()
     });
-    turns.sum::<usize>() + episode.queries.iter().map(|query| query.text.len() + query.answer.len()).sum::<usize>()
+    turns.sum::<usize>()
+        + episode.queries.iter().map(|query| query.text.len() + query.answer.len()).sum::<usize>()
 }
 
 /// Reads the episodes of a shard in order.
@@ -157,7 +161,8 @@ impl ShardReader {
         let file = File::open(path).map_err(DatasetError::io(path))?;
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(DatasetError::parquet(path))?;
         schema::compare(builder.schema()).map_err(|mismatch| refused(path, mismatch))?;
-        let batches = builder.with_batch_size(GROUP_EPISODES / 4).build().map_err(DatasetError::parquet(path))?;
+        let batches =
+            builder.with_batch_size(GROUP_EPISODES / 4).build().map_err(DatasetError::parquet(path))?;
         Ok(Self { path: path.to_owned(), batches, batch: None, next: 0, row: 0 })
     }
 
@@ -181,8 +186,12 @@ impl ShardReader {
 fn refused(path: &Path, mismatch: Mismatch) -> DatasetError {
     let file = path.to_owned();
     match mismatch {
-        Mismatch::Foreign => DatasetError::SchemaVersion { file, found: "none".to_owned(), supported: schema::VERSION },
+        Mismatch::Foreign => {
+            DatasetError::SchemaVersion { file, found: "none".to_owned(), supported: schema::VERSION }
+        }
         Mismatch::Version(found) => DatasetError::SchemaVersion { file, found, supported: schema::VERSION },
-        Mismatch::Column { field, expected, found } => DatasetError::ColumnType { file, field, expected, found },
+        Mismatch::Column { field, expected, found } => {
+            DatasetError::ColumnType { file, field, expected, found }
+        }
     }
 }

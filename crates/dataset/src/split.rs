@@ -104,7 +104,9 @@ impl Split {
             at if at < second => Side::Validation,
             _ => Side::Test,
         };
-        Ok(Self { sides: order.into_iter().enumerate().map(|(at, group)| (group.to_owned(), side(at))).collect() })
+        Ok(Self {
+            sides: order.into_iter().enumerate().map(|(at, group)| (group.to_owned(), side(at))).collect(),
+        })
     }
 
     /// Splits episodes by their groups.
@@ -143,7 +145,8 @@ pub fn k_folds(episodes: &[Episode], k: usize, seed: u64) -> Result<Vec<usize>, 
     if k < 2 || k > order.len() {
         return Err(SplitError::Folds { folds: k, groups: order.len() });
     }
-    let folds: BTreeMap<&str, usize> = order.into_iter().enumerate().map(|(at, group)| (group, at % k)).collect();
+    let folds: BTreeMap<&str, usize> =
+        order.into_iter().enumerate().map(|(at, group)| (group, at % k)).collect();
     Ok(episodes.iter().filter_map(|episode| folds.get(episode.group.as_str()).copied()).collect())
 }
 

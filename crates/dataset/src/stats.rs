@@ -137,7 +137,11 @@ impl StatsBuilder {
         Stats {
             groups: self.groups.len() as u64,
             all: self.all.summary(),
-            roles: self.roles.iter().map(|(role, lengths)| (Role::ALL[*role].name(), lengths.summary())).collect(),
+            roles: self
+                .roles
+                .iter()
+                .map(|(role, lengths)| (Role::ALL[*role].name(), lengths.summary()))
+                .collect(),
             histogram: self.all.histogram(),
             ..self.stats
         }
@@ -180,8 +184,11 @@ mod tests {
 
     #[test]
     fn bins_double() {
-        let bins: Vec<_> =
-            lengths(&[0, 1, 2, 3, 4, 7, 8, u32::MAX]).histogram().iter().map(|bin| (bin.first, bin.last, bin.turns)).collect();
+        let bins: Vec<_> = lengths(&[0, 1, 2, 3, 4, 7, 8, u32::MAX])
+            .histogram()
+            .iter()
+            .map(|bin| (bin.first, bin.last, bin.turns))
+            .collect();
         assert_eq!(bins, [(0, 0, 1), (1, 1, 1), (2, 3, 2), (4, 7, 2), (8, 15, 1), (1 << 31, u32::MAX, 1)]);
     }
 

@@ -73,7 +73,9 @@ impl DatasetWriter {
         }
         let (mut shard, count) = match self.shard.take() {
             Some(open) => open,
-            None => (ShardWriter::create(&self.folder.join(format!("part-{:05}.parquet", self.shards.len())))?, 0),
+            None => {
+                (ShardWriter::create(&self.folder.join(format!("part-{:05}.parquet", self.shards.len())))?, 0)
+            }
         };
         shard.push(episode)?;
         if count + 1 >= SHARD_EPISODES {
@@ -99,7 +101,9 @@ impl DatasetWriter {
         let manifest = Manifest::new(&self.name, self.provenance, groups, self.split, self.shards);
         manifest.write(&self.folder)?;
         let kept: BTreeSet<&str> = manifest.shards.iter().map(|shard| shard.file.as_str()).collect();
-        for file in self.stale.iter().filter(|file| !kept.contains(file.as_str()) && !file.contains(['/', '\\'])) {
+        for file in
+            self.stale.iter().filter(|file| !kept.contains(file.as_str()) && !file.contains(['/', '\\']))
+        {
             let path = self.folder.join(file);
             std::fs::remove_file(&path).map_err(DatasetError::io(&path))?;
         }

@@ -74,7 +74,8 @@ pub(crate) fn episode(row: &Object, defaults: &Defaults) -> Result<Episode, Fiel
 }
 
 fn agents(row: &Object) -> Result<Vec<Agent>, FieldFault> {
-    let agent = |name: &str, model: Option<&str>| Agent { name: name.to_owned(), model: model.map(str::to_owned) };
+    let agent =
+        |name: &str, model: Option<&str>| Agent { name: name.to_owned(), model: model.map(str::to_owned) };
     Ok(vec![
         agent("user", None),
         agent("model_a", Some(text(row, "model_a")?)),
@@ -106,7 +107,8 @@ fn role(name: &str) -> Result<Role, FieldFault> {
         "assistant" => Ok(Role::Assistant),
         "system" => Ok(Role::System),
         _ => {
-            let fault = RowFault::UnknownValue { expected: "user, assistant, system", found: name.to_owned() };
+            let fault =
+                RowFault::UnknownValue { expected: "user, assistant, system", found: name.to_owned() };
             Err(FieldFault::new("role", fault))
         }
     }
@@ -119,7 +121,8 @@ fn side_by_side(a: &[Message<'_>], b: &[Message<'_>]) -> Result<Vec<Turn>, Field
         let (left, right) = (a.get(at), b.get(at));
         if let (Some(left), Some(right)) = (left, right) {
             let answers = [left, right].map(|message| message.role == Role::Assistant);
-            let same_question = !answers[0] && !answers[1] && left.role == right.role && left.content == right.content;
+            let same_question =
+                !answers[0] && !answers[1] && left.role == right.role && left.content == right.content;
             if answers != [true, true] && !same_question {
                 let other = format!("conversation_a[{at}]");
                 return Err(FieldFault::new(format!("conversation_b[{at}]"), RowFault::Differs { other }));

@@ -100,7 +100,13 @@ mod tests {
         let read = |row: &Object| episode(row, &Defaults::default());
         refused(read, row(), "/turns/1/agent", Value::Null, "turns[1].agent");
         let spans = "specific_queries[0].relevant_text_span";
-        refused(read, row(), "/specific_queries/0/relevant_text_span/0/0", json!("x"), &format!("{spans}[0]"));
+        refused(
+            read,
+            row(),
+            "/specific_queries/0/relevant_text_span/0/0",
+            json!("x"),
+            &format!("{spans}[0]"),
+        );
         refused(read, row(), "/specific_queries/0/relevant_text_span", json!(3), spans);
         refused(read, row(), "/general_queries/0/query", json!([]), "general_queries[0].query");
     }

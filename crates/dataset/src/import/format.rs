@@ -54,7 +54,8 @@ impl Format {
     /// [`DatasetError::UnknownFormat`] with the fields seen; [`DatasetError::Parquet`] and [`DatasetError::Io`] if
     /// the file cannot be read.
     pub fn detect(path: &Path) -> Result<Self, DatasetError> {
-        let (fields, ours) = if is_parquet(path) { parquet_columns(path)? } else { (first_row(path)?, false) };
+        let (fields, ours) =
+            if is_parquet(path) { parquet_columns(path)? } else { (first_row(path)?, false) };
         if ours {
             return Ok(Self::Episodes);
         }

@@ -75,7 +75,9 @@ impl Sessions {
                 if chain.last().is_some_and(|whole| self.by_chain.contains_key(whole)) {
                     return Ok(());
                 }
-                chain.iter().rev().find_map(|prefix| self.by_chain.get(prefix).copied().filter(|id| self.ends_at(*id, *prefix)))
+                chain.iter().rev().find_map(|prefix| {
+                    self.by_chain.get(prefix).copied().filter(|id| self.ends_at(*id, *prefix))
+                })
             }
         };
         let id = id.unwrap_or_else(|| self.start(row, &call));
@@ -98,7 +100,8 @@ impl Sessions {
         let id = self.next;
         self.next += 1;
         let first = call.messages.iter().find(|message| message.is_question()).or(call.messages.first());
-        let group = call.group.clone().unwrap_or_else(|| prompt_group(first.map_or("", |message| &message.content)));
+        let group =
+            call.group.clone().unwrap_or_else(|| prompt_group(first.map_or("", |message| &message.content)));
         let name = match &call.session {
             Some(key) if self.closed_keys.contains(key) => format!("{key} (from row {row})"),
             Some(key) => key.clone(),
@@ -117,13 +120,15 @@ impl Sessions {
         if !too_much || self.open.len() < 2 {
             return Vec::new();
         }
-        let mut by_age: Vec<(u64, u64)> = self.open.iter().map(|(id, session)| (session.touched, *id)).collect();
+        let mut by_age: Vec<(u64, u64)> =
+            self.open.iter().map(|(id, session)| (session.touched, *id)).collect();
         by_age.sort_unstable();
         let mut old: Vec<u64> = by_age[..by_age.len() / 2].iter().map(|(_, id)| *id).collect();
         old.sort_unstable();
         let closed: Vec<Session> = old.iter().filter_map(|id| self.open.remove(id)).collect();
         self.bytes -= closed.iter().map(|session| session.bytes).sum::<usize>();
-        let gone: Vec<String> = self.by_key.extract_if(|_, id| !self.open.contains_key(id)).map(|(key, _)| key).collect();
+        let gone: Vec<String> =
+            self.by_key.extract_if(|_, id| !self.open.contains_key(id)).map(|(key, _)| key).collect();
         self.closed_keys.extend(gone);
         self.by_chain.retain(|_, id| self.open.contains_key(id));
         closed.into_iter().filter_map(Session::close).collect()
@@ -139,7 +144,9 @@ impl Sessions {
 
 fn read_call(record: &Object) -> Result<Call, FieldFault> {
     let request = match optional_object(record, "request")? {
-        Some(request) => optional_object(request, "body").map_err(|fault| fault.inside("request"))?.unwrap_or(request),
+        Some(request) => {
+            optional_object(request, "body").map_err(|fault| fault.inside("request"))?.unwrap_or(request)
+        }
         None => record,
     };
     let place = if std::ptr::eq(request, record) { "" } else { "request" };

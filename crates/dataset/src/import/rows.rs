@@ -28,7 +28,11 @@ pub(crate) type Row = (u64, Result<Object, FieldFault>);
 #[derive(Debug)]
 pub(crate) enum Rows {
     Lines(Lines<BufReader<File>>),
-    Parquet { batches: ParquetRecordBatchReader, pending: std::vec::IntoIter<Result<Object, FieldFault>>, row: u64 },
+    Parquet {
+        batches: ParquetRecordBatchReader,
+        pending: std::vec::IntoIter<Result<Object, FieldFault>>,
+        row: u64,
+    },
 }
 
 impl Rows {
@@ -103,7 +107,11 @@ impl<R: BufRead> Lines<R> {
 }
 
 /// Reads up to the next line feed; `false` if the line was longer than `bytes_max` and has been passed over.
-fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>, bytes_max: usize) -> std::io::Result<Option<bool>> {
+fn read_line(
+    reader: &mut impl BufRead,
+    line: &mut Vec<u8>,
+    bytes_max: usize,
+) -> std::io::Result<Option<bool>> {
     let mut seen = 0_usize;
     loop {
         let buffer = match reader.fill_buf() {
@@ -131,9 +139,10 @@ fn parse(bytes: &[u8]) -> Result<Object, FieldFault> {
     let text = std::str::from_utf8(bytes).map_err(|error| invalid_utf8(bytes, error.valid_up_to()))?;
     match serde_json::from_str(text) {
         Ok(Value::Object(object)) => Ok(object),
-        Ok(other) => {
-            Err(FieldFault::new("", RowFault::WrongType { expected: "an object", found: super::kind(&other) }))
-        }
+        Ok(other) => Err(FieldFault::new(
+            "",
+            RowFault::WrongType { expected: "an object", found: super::kind(&other) },
+        )),
         Err(error) => Err(FieldFault::new("", RowFault::InvalidJson(error.to_string()))),
     }
 }
@@ -156,7 +165,9 @@ fn damaged(value: &Value) -> Option<String> {
         Value::Array(items) => {
             items.iter().enumerate().find_map(|(at, item)| Some(join(format!("[{at}]"), damaged(item)?)))
         }
-        Value::Object(fields) => fields.iter().find_map(|(name, item)| Some(join(name.clone(), damaged(item)?))),
+        Value::Object(fields) => {
+            fields.iter().find_map(|(name, item)| Some(join(name.clone(), damaged(item)?)))
+        }
         _ => None,
     }
 }

@@ -35,7 +35,11 @@ enum Kind {
 
 impl Source {
     /// Opens a file; without a format, the one it seems to have.
-    pub(crate) fn open(path: &Path, format: Option<Format>, defaults: Defaults) -> Result<Self, DatasetError> {
+    pub(crate) fn open(
+        path: &Path,
+        format: Option<Format>,
+        defaults: Defaults,
+    ) -> Result<Self, DatasetError> {
         let format = format.map_or_else(|| Format::detect(path), Ok)?;
         let rows = |wanted: &[&str]| {
             let rows = if is_parquet(path) { Rows::parquet(path, wanted) } else { Rows::lines(path) };

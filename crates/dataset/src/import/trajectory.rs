@@ -134,17 +134,24 @@ mod tests {
     fn every_field_has_its_place() {
         let episode = episode(&object(row()), &Defaults::default()).expect("a sound row");
         assert_eq!((episode.id.as_str(), episode.group.as_str()), ("t1", "g1"));
-        assert_eq!(episode.agents.iter().map(|agent| agent.name.as_str()).collect::<Vec<_>>(), ["user", "agent", "tool"]);
+        assert_eq!(
+            episode.agents.iter().map(|agent| agent.name.as_str()).collect::<Vec<_>>(),
+            ["user", "agent", "tool"]
+        );
         assert_eq!(episode.agents[1].model.as_deref(), Some("m"));
         assert_eq!(episode.turns[1].tool_calls[0].arguments, "{\"a\": 1}");
         assert_eq!(episode.turns[2].tool_name.as_deref(), Some("f"));
-        assert_eq!(episode.turns.iter().map(|turn| turn.tokens).collect::<Vec<_>>(), [Some(1), Some(6), None]);
+        assert_eq!(
+            episode.turns.iter().map(|turn| turn.tokens).collect::<Vec<_>>(),
+            [Some(1), Some(6), None]
+        );
         assert_eq!((episode.outcome.reward, episode.outcome.success), (Some(1.0), Some(true)));
     }
 
     #[test]
     fn nested_calls_and_object_arguments_are_read() {
-        let nested = json!({"id": "c1", "type": "function", "function": {"name": "f", "arguments": {"a": 1}}});
+        let nested =
+            json!({"id": "c1", "type": "function", "function": {"name": "f", "arguments": {"a": 1}}});
         let call = call(&object(nested)).expect("a sound call");
         assert_eq!(call, ToolCall { id: Some("c1".into()), name: "f".into(), arguments: "{\"a\":1}".into() });
     }

@@ -23,8 +23,11 @@ pub(crate) fn decode(batch: &RecordBatch, row: usize) -> Result<Episode, FieldFa
         agents: items(column("agents")?, row, "agents", agent)?,
         turns: items(column("turns")?, row, "turns", turn)?,
         queries: items(column("queries")?, row, "queries", query)?,
-        outcome: outcome(column("outcome")?.as_struct_opt().ok_or_else(|| wrong("outcome", "a struct"))?, row)
-            .map_err(|fault| fault.inside("outcome"))?,
+        outcome: outcome(
+            column("outcome")?.as_struct_opt().ok_or_else(|| wrong("outcome", "a struct"))?,
+            row,
+        )
+        .map_err(|fault| fault.inside("outcome"))?,
     })
 }
 
@@ -124,13 +127,18 @@ fn query(queries: &StructArray, at: usize) -> Result<Query, FieldFault> {
 }
 
 fn outcome(outcomes: &StructArray, at: usize) -> Result<Outcome, FieldFault> {
-    let reward = outcomes.column(0).as_primitive_opt::<Float64Type>().ok_or_else(|| wrong("reward", "a number"))?;
+    let reward =
+        outcomes.column(0).as_primitive_opt::<Float64Type>().ok_or_else(|| wrong("reward", "a number"))?;
     let success = outcomes.column(1).as_boolean_opt().ok_or_else(|| wrong("success", "true or false"))?;
     let winner_name = optional_text_at(outcomes.column(2), at, "winner")?;
     Ok(Outcome {
         reward: reward.is_valid(at).then(|| reward.value(at)),
         success: success.is_valid(at).then(|| success.value(at)),
-        winner: winner_name.as_deref().map(winner).transpose().map_err(|fault| FieldFault::new("winner", fault))?,
+        winner: winner_name
+            .as_deref()
+            .map(winner)
+            .transpose()
+            .map_err(|fault| FieldFault::new("winner", fault))?,
         votes: optional_integer_at(outcomes.column(3), at, "votes")?,
     })
 }

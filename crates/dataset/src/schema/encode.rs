@@ -61,7 +61,8 @@ fn agents(agents: &[&Agent]) -> Result<Vec<ArrayRef>, ArrowError> {
 
 fn turns(turns: &[&Turn]) -> Result<Vec<ArrayRef>, ArrowError> {
     let index = |turn: &&Turn| {
-        u32::try_from(turn.agent).map_err(|_| ArrowError::InvalidArgumentError("agent index over 32 bits".into()))
+        u32::try_from(turn.agent)
+            .map_err(|_| ArrowError::InvalidArgumentError("agent index over 32 bits".into()))
     };
     let agents = turns.iter().map(index).collect::<Result<Vec<u32>, _>>()?;
     Ok(vec![

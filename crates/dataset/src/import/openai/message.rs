@@ -4,7 +4,9 @@ use lrrc_episode::{Role, ToolCall};
 use serde_json::Value;
 
 use crate::error::{FieldFault, RowFault};
-use crate::import::fields::{each, identifier, optional_items, optional_object, optional_text, present, text, wrong};
+use crate::import::fields::{
+    each, identifier, optional_items, optional_object, optional_text, present, text, wrong,
+};
 use crate::import::rows::Object;
 use crate::import::trajectory::{call, named_call};
 

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use lrrc_episode::{Agent, Episode, Outcome, Role, Turn};
 use serde_json::Value;
 
-use super::{Call, first_present};
 use super::message::Message;
+use super::{Call, first_present};
 use crate::error::{FieldFault, RowFault};
 use crate::import::Defaults;
 use crate::import::fields::optional_object;
@@ -105,7 +105,8 @@ impl Session {
             }
             spoken += 1;
             if spoken > known {
-                self.check_result(message).map_err(|fault| fault.inside(&format!("request.messages[{at}]")))?;
+                self.check_result(message)
+                    .map_err(|fault| fault.inside(&format!("request.messages[{at}]")))?;
                 self.append(message, call);
             }
         }

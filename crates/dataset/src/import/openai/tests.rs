@@ -54,7 +54,10 @@ fn interleaved_conversations_are_told_apart() {
     let episodes = episodes(&records);
     let all: Vec<_> = episodes.iter().map(texts).collect();
     assert_eq!(all, [["a", "b", "c", "d"], ["x", "y", "z", "w"]]);
-    assert_eq!(episodes.iter().map(|episode| episode.id.as_str()).collect::<Vec<_>>(), ["session-1", "session-2"]);
+    assert_eq!(
+        episodes.iter().map(|episode| episode.id.as_str()).collect::<Vec<_>>(),
+        ["session-1", "session-2"]
+    );
 }
 
 #[test]
@@ -70,7 +73,8 @@ fn a_session_key_joins_what_several_agents_said() {
     let mut planner = call(&[user("a")], &assistant("plan"));
     planner["session"] = json!("s1");
     planner["metadata"] = json!({"agent": "planner"});
-    let mut coder = call(&[json!({"role": "user", "content": "plan", "name": "planner"})], &assistant("code"));
+    let mut coder =
+        call(&[json!({"role": "user", "content": "plan", "name": "planner"})], &assistant("code"));
     coder["request"]["metadata"] = json!({"session_id": "s1", "agent": "coder"});
     let mut again = call(&[user("a"), assistant("plan"), user("more")], &assistant("plan 2"));
     again["session"] = json!("s1");
@@ -79,7 +83,8 @@ fn a_session_key_joins_what_several_agents_said() {
     assert_eq!(episodes.len(), 1);
     assert_eq!(episodes[0].id, "s1");
     assert_eq!(texts(&episodes[0]), ["a", "plan", "plan", "code", "more", "plan 2"]);
-    let names: Vec<_> = episodes[0].turns.iter().map(|turn| episodes[0].agents[turn.agent].name.as_str()).collect();
+    let names: Vec<_> =
+        episodes[0].turns.iter().map(|turn| episodes[0].agents[turn.agent].name.as_str()).collect();
     assert_eq!(names, ["user", "planner", "planner", "coder", "user", "planner"]);
 }
 
@@ -88,7 +93,8 @@ fn tool_results_find_their_calls() {
     let calls = json!({"role": "assistant", "content": null, "tool_calls": [
         {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{\"a\": 1}"}}]});
     let result = json!({"role": "tool", "tool_call_id": "c1", "content": [{"type": "text", "text": "42"}]});
-    let records = [call(&[user("a")], &calls), call(&[user("a"), calls.clone(), result.clone()], &assistant("done"))];
+    let records =
+        [call(&[user("a")], &calls), call(&[user("a"), calls.clone(), result.clone()], &assistant("done"))];
     let episodes = episodes(&records);
     assert_eq!(texts(&episodes[0]), ["a", "", "42", "done"]);
     assert_eq!(episodes[0].turns[1].tool_calls[0].id.as_deref(), Some("c1"));
@@ -108,7 +114,10 @@ fn faults_name_the_field() {
     };
     assert_eq!(refused(json!({"request": {"messages": 3}})), "request.messages");
     assert_eq!(refused(json!({"messages": [{"content": "x"}]})), "messages[0].role");
-    assert_eq!(refused(call(&[json!({"role": "user", "content": 3})], &assistant("b"))), "request.messages[0].content");
+    assert_eq!(
+        refused(call(&[json!({"role": "user", "content": 3})], &assistant("b"))),
+        "request.messages[0].content"
+    );
     assert_eq!(refused(call(&[user("a")], &json!({"role": "robot"}))), "response.choices[0].message.role");
 }
 
