@@ -209,6 +209,11 @@ fn explain(repo: &str, endpoint: &str, error: HFError) -> HubError {
             HubError::Missing { repo, path: Some(path) }
         }
         HFError::RevisionNotFound { revision, .. } => HubError::Missing { repo, path: Some(revision) },
+        HFError::Http { context } => match (context.status.as_u16(), context.error_code.as_deref()) {
+            (_, Some("RepoNotFound")) | (404, _) => HubError::Missing { repo, path: None },
+            (status @ (401 | 403), _) => HubError::Gated { repo, status },
+            (status, _) => HubError::Other { repo, message: format!("the hub answers HTTP {status}") },
+        },
         HFError::Request { source, .. } => {
             HubError::Offline { repo, endpoint: endpoint.to_owned(), message: root_cause(&source) }
         }

@@ -1,2 +1,21 @@
-//! bin
-fn main() {}
+//! The command line of LRRC.
+
+mod args;
+mod cmd;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::Cli;
+
+/// 0 on success, 1 on failure; clap exits with 2 on wrong usage.
+fn main() -> ExitCode {
+    match cmd::run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(report) => {
+            eprintln!("{report:?}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! The commands; each one's arguments stand beside its code in `cmd/`.
+
+use clap::{Parser, Subcommand};
+
+use crate::cmd::dataset::DatasetCommand;
+
+/// Low-rank recurrent coordination for communication-efficient multi-LLM agent systems.
+#[derive(Debug, Parser)]
+#[command(name = "lrrc", version, propagate_version = true)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// One variant a file in `cmd/`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Import, inspect and split data sets.
+    #[command(subcommand)]
+    Dataset(DatasetCommand),
+}
