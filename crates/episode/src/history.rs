@@ -4,7 +4,7 @@
 //! the *items* of each: values (identifiers, dates, times, numbers, short field values) and words (names, and
 //! content words by their stem). Reuse, coverage and the exact-match features all speak of items.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::{
     canon::{self, Atom, Kind},
@@ -70,6 +70,10 @@ pub struct History {
     ids: HashMap<String, ItemId>,
     terms_of: Vec<Vec<u32>>,
     terms: HashMap<String, u32>,
+    /// Segments that hold each term.
+    term_segments: Vec<u32>,
+    term_total: usize,
+    call_keys: HashSet<String>,
 }
 
 impl History {
@@ -110,8 +114,10 @@ impl History {
             self.note(&ids, at, turn.role);
             self.places.push(Place { turn: at as u32, within: within as u32 });
             self.items_of.push(ids);
-            let terms = terms_of_text(&segment.text).map(|term| self.term(term)).collect();
-            self.terms_of.push(terms);
+            self.note_terms(&segment.text);
+            if let (Role::Assistant, Some(key)) = (turn.role, segment.last_key()) {
+                self.call_keys.insert(key.to_owned());
+            }
         }
         self.turns.push(segmented);
     }
@@ -135,9 +141,17 @@ impl History {
         id
     }
 
-    fn term(&mut self, term: String) -> u32 {
-        let next = self.terms.len() as u32;
-        *self.terms.entry(term).or_insert(next)
+    fn note_terms(&mut self, text: &str) {
+        let mut terms = Vec::new();
+        for term in terms_of_text(text) {
+            let next = self.terms.len() as u32;
+            let id = *self.terms.entry(term).or_insert(next);
+            self.term_segments.resize(self.terms.len(), 0);
+            self.term_segments[id as usize] += u32::from(!terms.contains(&id));
+            terms.push(id);
+        }
+        self.term_total += terms.len();
+        self.terms_of.push(terms);
     }
 
     fn note(&mut self, ids: &[ItemId], turn: usize, role: Role) {
@@ -219,10 +233,22 @@ impl History {
         &self.terms_of[segment]
     }
 
-    /// Number of distinct terms.
+    /// Number of segments that hold each term, by term.
     #[must_use]
-    pub fn term_count(&self) -> usize {
-        self.terms.len()
+    pub fn term_segments(&self) -> &[u32] {
+        &self.term_segments
+    }
+
+    /// Number of terms of all segments, repetitions included.
+    #[must_use]
+    pub fn term_total(&self) -> usize {
+        self.term_total
+    }
+
+    /// Whether an agent has called a tool with an argument of this name.
+    #[must_use]
+    pub fn was_called_with(&self, key: &str) -> bool {
+        self.call_keys.contains(key)
     }
 
     /// The known terms of a text, with repetitions.

@@ -38,14 +38,19 @@ pub struct Argument {
     pub in_system: bool,
 }
 
+/// What losing an item of each sort costs, relative to an argument.
+const ANSWER: f32 = 0.5;
+const WORD: f32 = 0.3;
+
 impl Needs {
-    /// The items that a digest must show for this output, with their weight: arguments, then answers, then words.
-    #[must_use]
-    pub fn weighted_items(&self) -> Vec<(ItemId, f32)> {
-        let arguments = self.arguments.iter().filter_map(|argument| Some((argument.item?, 3.0)));
-        let answers = self.answers.iter().map(|id| (*id, 2.0));
-        let words = self.words.iter().map(|id| (*id, 1.0));
-        arguments.chain(answers).chain(words).collect()
+    /// Raises the want of each needed item (by id) to its weight: 1 for arguments, less for answers and words.
+    pub fn raise(&self, wanted: &mut [f32]) {
+        let arguments = self.arguments.iter().filter_map(|argument| Some((argument.item?, 1.0)));
+        let answers = self.answers.iter().map(|id| (*id, ANSWER));
+        let words = self.words.iter().map(|id| (*id, WORD));
+        for (id, weight) in arguments.chain(answers).chain(words) {
+            wanted[id as usize] = wanted[id as usize].max(weight);
+        }
     }
 }
 

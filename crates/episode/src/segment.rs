@@ -34,7 +34,7 @@ pub(crate) use prose::is_joint;
 /// Longest segment in characters.
 pub const MAX_CHARS: usize = 240;
 /// Estimated tokens of the mark that opens a turn inside a digest.
-pub const TURN_MARK_TOKENS: u32 = 2;
+pub const TURN_MARK_TOKENS: u32 = 1;
 
 /// What a segment is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -230,6 +230,12 @@ impl Segment {
             cost: 0,
             atoms: Vec::new(),
         }
+    }
+
+    /// The innermost key of a field.
+    #[must_use]
+    pub fn last_key(&self) -> Option<&str> {
+        self.key.rsplit(' ').next().filter(|key| !key.is_empty())
     }
 
     /// The text without the key.

@@ -1,62 +1,45 @@
 //! Okapi BM25 (Robertson & Zaragoza 2009) of segments and turns against a text, and its smoothing over turns.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use crate::history::History;
 
 const K1: f32 = 1.2;
 const B: f32 = 0.75;
 
-/// Document statistics of one history.
-#[derive(Debug)]
-pub(super) struct Bm25 {
-    idf: Vec<f32>,
+/// Okapi BM25 over the segments of one history.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bm25<'a> {
+    history: &'a History,
     mean_length: f32,
     mean_turn_length: f32,
 }
 
-impl Bm25 {
-    pub(super) fn new(history: &History) -> Self {
-        let mut frequency = vec![0u32; history.term_count()];
-        let mut last = vec![usize::MAX; history.term_count()];
-        let mut length = 0;
-        for segment in 0..history.len() {
-            let terms = history.terms_of(segment);
-            length += terms.len();
-            for term in terms {
-                let seen = &mut last[*term as usize];
-                frequency[*term as usize] += u32::from(*seen != segment);
-                *seen = segment;
-            }
-        }
-        let documents = history.len() as f32;
-        let idf = frequency.iter().map(|n| (1.0 + (documents - *n as f32 + 0.5) / (*n as f32 + 0.5)).ln());
+impl<'a> Bm25<'a> {
+    pub(super) fn new(history: &'a History) -> Self {
+        let length = history.term_total() as f32;
         Self {
-            idf: idf.collect(),
-            mean_length: (length as f32 / documents.max(1.0)).max(1.0),
-            mean_turn_length: (length as f32 / history.turns().len().max(1) as f32).max(1.0),
+            history,
+            mean_length: (length / history.len().max(1) as f32).max(1.0),
+            mean_turn_length: (length / history.turns().len().max(1) as f32).max(1.0),
         }
     }
 
     /// Inverse document frequency of a term, about 0 to 8.
     pub(super) fn idf(&self, term: u32) -> f32 {
-        self.idf.get(term as usize).copied().unwrap_or(0.0)
+        let holding = self.history.term_segments()[term as usize] as f32;
+        (1.0 + (self.history.len() as f32 - holding + 0.5) / (holding + 0.5)).ln()
     }
 
-    /// Scores of every segment in `range` against the query terms.
-    pub(super) fn segments(&self, history: &History, query: &[u32]) -> Vec<f32> {
-        let query = Query::new(query);
-        (0..history.len()).map(|at| self.score(&query, &[history.terms_of(at)], self.mean_length)).collect()
+    /// Score of a segment.
+    pub(super) fn segment(&self, query: &Query, segment: usize) -> f32 {
+        self.score(query, &[self.history.terms_of(segment)], self.mean_length)
     }
 
-    /// Scores of every turn against the query terms.
-    pub(super) fn turns(&self, history: &History, query: &[u32]) -> Vec<f32> {
-        let query = Query::new(query);
-        let score = |turn| {
-            let documents: Vec<&[u32]> = history.range(turn).map(|at| history.terms_of(at)).collect();
-            self.score(&query, &documents, self.mean_turn_length)
-        };
-        (0..history.turns().len()).map(score).collect()
+    /// Score of a turn.
+    pub(super) fn turn(&self, query: &Query, turn: usize) -> f32 {
+        let documents: Vec<&[u32]> = self.history.range(turn).map(|at| self.history.terms_of(at)).collect();
+        self.score(query, &documents, self.mean_turn_length)
     }
 
     fn score(&self, query: &Query, document: &[&[u32]], mean_length: f32) -> f32 {
@@ -73,15 +56,16 @@ impl Bm25 {
     }
 }
 
-struct Query(HashMap<u32, ()>);
+/// The distinct terms of a query.
+pub(super) struct Query(HashSet<u32>);
 
 impl Query {
-    fn new(terms: &[u32]) -> Self {
-        Self(terms.iter().map(|term| (*term, ())).collect())
+    pub(super) fn new(terms: &[u32]) -> Self {
+        Self(terms.iter().copied().collect())
     }
 
     fn has(&self, term: u32) -> bool {
-        self.0.contains_key(&term)
+        self.0.contains(&term)
     }
 }
 

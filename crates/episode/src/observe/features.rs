@@ -2,7 +2,7 @@
 
 use super::{
     Candidate,
-    bm25::{self, Bm25},
+    bm25::{self, Bm25, Query},
 };
 use crate::{
     canon::{self, Kind},
@@ -82,62 +82,73 @@ pub struct Context<'a> {
     pub agents: &'a [String],
 }
 
-/// The features of each given segment (flat indices), without labels.
+/// Widest smoothing of turn scores, in turns, and how far it reaches.
+const SMOOTH_TURNS: [f32; 3] = [2.0, 6.0, 15.0];
+const SMOOTH_REACH: usize = 45;
+
+/// The features of each given segment (flat indices in order), without labels. Relevance is scored over the turns
+/// of the given segments and the turns around them, so the work grows with what is asked, not with the history.
 #[must_use]
-pub fn candidates(context: &Context<'_>, segments: impl Iterator<Item = usize>) -> Vec<Candidate> {
-    let view = View::new(context);
-    let of = |segment| Candidate { segment, features: view.features(segment), label: 0.0, weight: 0.0 };
-    segments.map(of).collect()
+pub fn candidates(context: &Context<'_>, segments: &[usize]) -> Vec<Candidate> {
+    let view = View::new(context, segments);
+    let of = |(at, segment): (usize, &usize)| Candidate {
+        segment: *segment,
+        features: view.features(at, *segment),
+        label: 0.0,
+        weight: 0.0,
+    };
+    segments.iter().enumerate().map(of).collect()
 }
 
 struct View<'a> {
     context: &'a Context<'a>,
-    bm25: Bm25,
+    bm25: Bm25<'a>,
     in_last: Vec<bool>,
     in_recent: Vec<bool>,
     in_first: Vec<bool>,
-    call_keys: Vec<String>,
+    /// By candidate: relevance to the last message and to the recent turns.
     segment_scores: [Vec<f32>; 2],
+    /// By candidate: what [`View::record_scores`] gives.
+    records: Vec<[f32; 4]>,
+    /// First turn of `turn_scores` and `turn_ranks`.
+    first_turn: usize,
+    /// By turn: plain relevance to the last message, then smoothed over [`SMOOTH_TURNS`].
     turn_scores: [Vec<f32>; 4],
     turn_ranks: Vec<f32>,
     speaker_asked: Vec<bool>,
-    records: Vec<[f32; 4]>,
 }
 
 impl<'a> View<'a> {
-    fn new(context: &'a Context<'a>) -> Self {
+    fn new(context: &'a Context<'a>, segments: &[usize]) -> Self {
         let history = context.history;
-        let recent_from = (context.now + 1).saturating_sub(RECENT_TURNS);
-        let last_terms = history.known_terms(context.last);
-        let recent_turns = recent_from..(context.now + 1).min(history.turns().len());
-        let mut recent_terms = last_terms.clone();
-        for at in recent_turns.clone().flat_map(|turn| history.range(turn)) {
-            recent_terms.extend(history.terms_of(at));
-        }
-        let last_items = history.known_items(context.last);
-        let recent_items = recent_turns.flat_map(|turn| history.range(turn)).flat_map(|at| history.items_of(at));
-        let recent_items: Vec<ItemId> = recent_items.copied().chain(last_items.iter().copied()).collect();
-        let first_request = history.turns().iter().position(|turn| turn.role == Role::User);
-        let first_items = first_request.map(|turn| history.range(turn).flat_map(|at| history.items_of(at).to_vec()));
         let bm25 = Bm25::new(history);
-        let raw_turns = bm25.turns(history, &last_terms);
-        let smooth = [2.0, 6.0, 15.0].map(|width| normalised(bm25::smooth(&raw_turns, width)));
-        let turn_ranks = ranks(&smooth[1]);
-        let [narrow, middle, wide] = smooth;
+        let recent = (context.now + 1).saturating_sub(RECENT_TURNS)..(context.now + 1).min(history.turns().len());
+        let last_terms = history.known_terms(context.last);
+        let last_items = history.known_items(context.last);
+        let recent_segments: Vec<usize> = recent.flat_map(|turn| history.range(turn)).collect();
+        let mut recent_terms = last_terms.clone();
+        recent_segments.iter().for_each(|at| recent_terms.extend(history.terms_of(*at)));
+        let recent_items = recent_segments.iter().flat_map(|at| history.items_of(*at)).chain(&last_items).copied();
+        let first_request = history.turns().iter().position(|turn| turn.role == Role::User);
+        let first_items = first_request.map(|turn| history.range(turn).flat_map(|at| history.items_of(at)).copied());
+        let (first_turn, turn_scores) = turn_scores(&bm25, history, &Query::new(&last_terms), segments);
         let mut view = Self {
             context,
             in_last: flags(history, last_items.iter().copied()),
-            in_recent: flags(history, recent_items.into_iter()),
+            in_recent: flags(history, recent_items),
             in_first: flags(history, first_items.into_iter().flatten()),
-            call_keys: call_keys(history),
-            segment_scores: [&last_terms, &recent_terms].map(|terms| normalised(bm25.segments(history, terms))),
-            turn_scores: [normalised(raw_turns), narrow, middle, wide],
-            turn_ranks,
-            speaker_asked: context.agents.iter().map(|name| names(name, context.last)).collect(),
+            segment_scores: [&last_terms, &recent_terms].map(|terms| {
+                let query = Query::new(terms);
+                normalised(segments.iter().map(|at| bm25.segment(&query, *at)).collect())
+            }),
             records: Vec::new(),
+            first_turn,
+            turn_ranks: ranks(&turn_scores[2]),
+            turn_scores,
+            speaker_asked: context.agents.iter().map(|name| names(name, context.last)).collect(),
             bm25,
         };
-        view.records = view.record_scores();
+        view.records = view.record_scores(segments);
         view
     }
 
@@ -163,41 +174,43 @@ impl<'a> View<'a> {
         first.is_some_and(|first| first < turn)
     }
 
-    /// For each flat segment: how much of its record (all fields of one row, all phrases of one sentence) is in the
+    /// For each candidate: how much of its record (all fields of one row, all phrases of one sentence) is in the
     /// last message, in the recent turns, was used by an agent, and is said again later.
-    fn record_scores(&self) -> Vec<[f32; 4]> {
+    fn record_scores(&self, segments: &[usize]) -> Vec<[f32; 4]> {
         let history = self.context.history;
-        let mut scores = vec![[0.0; 4]; history.len()];
-        let mut from = 0;
-        while from < history.len() {
-            let place = history.place(from);
-            let record = history.segment(from).record;
-            let same = |at: usize| history.place(at).turn == place.turn && history.segment(at).record == record;
-            let to = (from..history.len()).find(|at| !same(*at)).unwrap_or(history.len());
+        let record = |at: usize| (history.place(at).turn, history.segment(at).record);
+        let mut scores: Vec<[f32; 4]> = Vec::with_capacity(segments.len());
+        while let Some(first) = segments.get(scores.len()) {
+            let run = segments[scores.len()..].iter().take_while(|at| record(**at) == record(*first));
+            let run: Vec<usize> = run.copied().collect();
             let mut best = [0.0f32; 4];
-            for at in from..to {
-                let ids: Vec<ItemId> =
-                    history.items_of(at).iter().copied().filter(|id| self.item(*id).kind > ItemKind::Word).collect();
-                let turn = place.turn as usize;
-                let shares = [
-                    self.share(&ids, |id, _| self.in_last[id as usize]),
-                    self.share(&ids, |id, _| self.in_recent[id as usize]),
-                    self.share(&ids, |_, item| item.last_agent_turn > turn as i32),
-                    self.share(&ids, |_, item| self.said_after(item, turn)),
-                ];
-                for (best, share) in best.iter_mut().zip(shares) {
-                    // A rare item tells the row; one that stands in every row does not.
-                    let rare = ids.iter().map(|id| self.item(*id).segments.len()).min().unwrap_or(1) as f32;
-                    *best = best.max(share / rare.sqrt());
-                }
+            for at in &run {
+                let shares = self.telling_shares(*at);
+                best.iter_mut().zip(shares).for_each(|(best, share)| *best = best.max(share));
             }
-            scores[from..to].fill(best);
-            from = to;
+            scores.extend(run.iter().map(|_| best));
         }
         scores
     }
 
-    fn features(&self, at: usize) -> [f32; FEATURE_NAMES.len()] {
+    /// The shares of a segment's items that are no plain words, less the more segments hold them: a rare item tells
+    /// the row, one that stands in every row does not.
+    fn telling_shares(&self, at: usize) -> [f32; 4] {
+        let history = self.context.history;
+        let turn = history.place(at).turn as usize;
+        let ids: Vec<ItemId> =
+            history.items_of(at).iter().copied().filter(|id| self.item(*id).kind > ItemKind::Word).collect();
+        let rarest = ids.iter().map(|id| self.item(*id).segments.len()).min().unwrap_or(1);
+        [
+            self.share(&ids, |id, _| self.in_last[id as usize]),
+            self.share(&ids, |id, _| self.in_recent[id as usize]),
+            self.share(&ids, |_, item| item.last_agent_turn > turn as i32),
+            self.share(&ids, |_, item| self.said_after(item, turn)),
+        ]
+        .map(|share| share / (rarest as f32).sqrt())
+    }
+
+    fn features(&self, candidate: usize, at: usize) -> [f32; FEATURE_NAMES.len()] {
         let history = self.context.history;
         let place = history.place(at);
         let turn_at = place.turn as usize;
@@ -247,27 +260,27 @@ impl<'a> View<'a> {
             log(mentions.reduce(f32::min).unwrap_or(0.0) as usize, 4.0),
             self.share(ids, |_, item| item.in_system),
             idf / 8.0,
-            self.segment_scores[0][at],
-            self.segment_scores[1][at],
-            self.turn_scores[0][turn_at],
-            self.turn_scores[1][turn_at],
-            self.turn_scores[2][turn_at],
-            self.turn_scores[3][turn_at],
-            self.records[at][0],
-            self.records[at][1],
-            self.records[at][2],
-            self.records[at][3],
+            self.segment_scores[0][candidate],
+            self.segment_scores[1][candidate],
+            self.turn_scores[0][turn_at - self.first_turn],
+            self.turn_scores[1][turn_at - self.first_turn],
+            self.turn_scores[2][turn_at - self.first_turn],
+            self.turn_scores[3][turn_at - self.first_turn],
+            self.records[candidate][0],
+            self.records[candidate][1],
+            self.records[candidate][2],
+            self.records[candidate][3],
             flag(self.speaker_asked.get(turn.agent).copied().unwrap_or(false)),
             log(now - last_mention.min(now), 4.0),
             flag(self.key_was_called(segment, turn)),
-            self.turn_ranks[turn_at],
+            self.turn_ranks[turn_at - self.first_turn],
             flag(ids.iter().any(|id| !self.said_before(self.item(*id), turn_at))),
         ]
     }
 
     fn key_was_called(&self, segment: &Segment, turn: &SegmentedTurn) -> bool {
         turn.role != Role::Assistant
-            && segment.key.rsplit(' ').next().is_some_and(|key| self.call_keys.iter().any(|known| known == key))
+            && segment.last_key().is_some_and(|key| self.context.history.was_called_with(key))
     }
 }
 
@@ -299,13 +312,14 @@ fn flags(history: &History, ids: impl Iterator<Item = ItemId>) -> Vec<bool> {
     flags
 }
 
-fn call_keys(history: &History) -> Vec<String> {
-    let calls = history.turns().iter().filter(|turn| turn.role == Role::Assistant);
-    let keys = calls.flat_map(|turn| turn.segments()).filter_map(|segment| segment.key.rsplit(' ').next());
-    let mut keys: Vec<String> = keys.filter(|key| !key.is_empty()).map(str::to_owned).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    keys
+/// Relevance of the turns that the segments stand in and of those around them: plain, then smoothed.
+fn turn_scores(bm25: &Bm25<'_>, history: &History, query: &Query, segments: &[usize]) -> (usize, [Vec<f32>; 4]) {
+    let turn = |at: Option<&usize>| at.map_or(0, |at| history.place(*at).turn as usize);
+    let from = turn(segments.first()).saturating_sub(SMOOTH_REACH);
+    let to = (turn(segments.last()) + SMOOTH_REACH + 1).min(history.turns().len());
+    let raw: Vec<f32> = (from..to).map(|turn| bm25.turn(query, turn)).collect();
+    let [narrow, middle, wide] = SMOOTH_TURNS.map(|width| normalised(bm25::smooth(&raw, width)));
+    (from, [normalised(raw), narrow, middle, wide])
 }
 
 /// Whether a text names a speaker by any word of the name.

@@ -5,7 +5,6 @@ use super::{
     features::item_weight, segment_observation,
 };
 use crate::{
-    canon::Atoms,
     episode::{Episode, Query, Role, Turn, Winner},
     history::{History, ItemId},
     reuse::{self, Needs, Said},
@@ -14,6 +13,10 @@ use crate::{
 
 /// Newest turns that every call sees verbatim; they count as kept.
 pub const TAIL_TURNS: usize = 2;
+
+/// What a need of a later call counts when a call is re-ranked, relative to its own: what is asked for soon is
+/// a better teacher than the few items of one output alone.
+const LATER: f32 = 0.5;
 
 /// Which decisions to observe.
 #[derive(Debug, Clone)]
@@ -150,12 +153,12 @@ impl Replay<'_> {
         let asked = self.question_segments(at, query.map(|_| last.as_str()));
         let first_decision = self.observation.decisions.len();
         let old: Vec<usize> = (0..tail_from).flat_map(|turn| self.history.range(turn)).collect();
-        // Several queries about one episode are separate sessions, so each decides over everything.
-        let leaving_from = if query.is_some() { 0 } else { self.decided };
-        let leaving: Vec<usize> = (leaving_from..tail_from).flat_map(|turn| self.history.range(turn)).collect();
+        let leaving: Vec<usize> = (self.decided..tail_from).flat_map(|turn| self.history.range(turn)).collect();
         self.decided = self.decided.max(tail_from);
         for (mode, segments) in [(Mode::Once, leaving), (Mode::Rerank, old)] {
-            if self.options.modes.contains(&mode) && !segments.is_empty() {
+            // A query opens a session of its own: deciding once and deciding anew are the same there.
+            let repeated = query.is_some() && mode == Mode::Once;
+            if self.options.modes.contains(&mode) && !segments.is_empty() && !repeated {
                 self.decide(mode, at, at.saturating_sub(1), &last, asked.clone(), segments);
             }
         }
@@ -202,7 +205,7 @@ impl Replay<'_> {
     ) {
         let reader = self.reader(turns_seen);
         let context = Context { history: &self.history, last, now, reader, agents: &self.agents };
-        let candidates = candidates(&context, segments.into_iter());
+        let candidates = candidates(&context, &segments);
         let agent = reader % AGENT_ROWS;
         let essential = Vec::new();
         self.observation.decisions.push(Decision { mode, turns_seen, agent, query, candidates, essential });
@@ -230,30 +233,38 @@ impl Replay<'_> {
         Observed { history: self.history, observation: self.observation, calls: self.calls, newest: self.newest }
     }
 
-    /// Fills labels: `rerank` is asked for what this call needs, the frozen modes for what any call from here on
-    /// needs.
+    /// Fills labels: the frozen modes are asked for what any call from here on needs, `rerank` for what this call
+    /// needs and, at [`LATER`], for the rest.
     fn label(&mut self) {
         let items = self.history.items().len();
         let mut later = vec![0.0f32; items];
         let mut call = self.calls.len();
         let recorded = self.calls.iter().position(|call| call.query.is_some()).unwrap_or(self.calls.len());
+        let mut any_evidence: Vec<usize> = self.calls.iter().flat_map(|call| call.evidence.iter().copied()).collect();
+        any_evidence.sort_unstable();
+        any_evidence.dedup();
         for at in (0..self.observation.decisions.len()).rev() {
             let of_call = self.calls.iter().position(|call| call.decisions.contains(&at));
             let seen = self.observation.decisions[at].turns_seen;
             if let Some(queried) = of_call.filter(|queried| *queried >= recorded) {
-                self.label_with_evidence(at, queried);
+                let evidence = self.calls[queried].evidence.clone();
+                self.label_with_evidence(at, &evidence);
+                continue;
+            }
+            if recorded == 0 && !self.calls.is_empty() {
+                self.label_with_evidence(at, &any_evidence);
                 continue;
             }
             while call > 0 && (call > recorded || self.calls[call - 1].turn >= seen) {
                 call -= 1;
                 if call < recorded {
-                    self.calls[call].needs.weighted_items().iter().for_each(|(id, _)| later[*id as usize] = 1.0);
+                    self.calls[call].needs.raise(&mut later);
                 }
             }
             let mut wanted = later.clone();
             if let (Mode::Rerank, Some(own)) = (self.observation.decisions[at].mode, of_call) {
-                wanted.fill(0.0);
-                self.calls[own].needs.weighted_items().iter().for_each(|(id, _)| wanted[*id as usize] = 1.0);
+                wanted.iter_mut().for_each(|want| *want *= LATER);
+                self.calls[own].needs.raise(&mut wanted);
             }
             self.label_with_items(at, &wanted);
         }
@@ -277,12 +288,12 @@ impl Replay<'_> {
         decision.essential = essential;
     }
 
-    fn label_with_evidence(&mut self, decision: usize, call: usize) {
+    fn label_with_evidence(&mut self, decision: usize, evidence: &[usize]) {
         let history = &self.history;
         let decision = &mut self.observation.decisions[decision];
         let mut essential = Vec::new();
         for candidate in &mut decision.candidates {
-            let gold = self.calls[call].evidence.binary_search(&candidate.segment).is_ok();
+            let gold = evidence.binary_search(&candidate.segment).is_ok();
             candidate.label = f32::from(u8::from(gold));
             candidate.weight = (history.segment(candidate.segment).cost as f32).sqrt() / 4.0;
             if gold {
@@ -305,13 +316,5 @@ impl Observed {
     /// Candidates of a decision as flat segments.
     pub fn candidates(&self, decision: usize) -> impl Iterator<Item = &Candidate> {
         self.observation.decisions[decision].candidates.iter()
-    }
-
-    /// Atoms of what a call shows: for each turn before it the given text.
-    #[must_use]
-    pub fn atoms_of<'a>(texts: impl Iterator<Item = &'a str>) -> Atoms {
-        let mut atoms = Atoms::default();
-        texts.for_each(|text| atoms.extend(text));
-        atoms
     }
 }

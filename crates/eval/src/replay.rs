@@ -1,0 +1,191 @@
+//! Plays a compressor over recorded episodes: which segments each call would have seen.
+
+use lrrc_episode::{
+    Role, TokenCounter,
+    history::{History, ItemKind},
+    observe::{Call, Mode, Observed},
+    segment::SegmentKind,
+    select::{Limit, Offer, Shown, select},
+};
+
+use crate::{
+    metric::{Counts, Whole, history_tokens, measure},
+    view::{Kept, Viewer},
+};
+
+/// Scores of every candidate of every decision of one episode, each in [0, 1].
+pub type Scores = Vec<Vec<f32>>;
+
+/// Values of item kinds in coverage: what losing one costs, relative to a content word.
+pub fn kind_value(kind: ItemKind) -> f32 {
+    match kind {
+        ItemKind::Code => 3.0,
+        ItemKind::Quantity => 2.0,
+        ItemKind::Name => 1.5,
+        ItemKind::Word => 0.5,
+    }
+}
+
+/// What each call of an episode sees.
+pub type Plan = Vec<Kept>;
+
+/// The verbatim tail of a call.
+fn tail(observed: &Observed, call: &Call) -> Kept {
+    let mut kept = Kept::none(observed.history.len());
+    for at in (call.tail_from..call.turn).flat_map(|turn| observed.history.range(turn)) {
+        kept.keep(at);
+    }
+    kept
+}
+
+/// Item values and offers of one decision, from the candidates' scores.
+fn offers(history: &History, observed: &Observed, decision: usize, scores: &[f32]) -> (Vec<Offer>, Vec<f32>) {
+    let mut value = vec![0.0f32; history.items().len()];
+    let mut offers = Vec::with_capacity(scores.len());
+    for (candidate, score) in observed.candidates(decision).zip(scores) {
+        let segment = history.segment(candidate.segment);
+        for id in history.items_of(candidate.segment) {
+            let worth = score * kind_value(history.items()[*id as usize].kind);
+            value[*id as usize] = value[*id as usize].max(worth);
+        }
+        let own = match segment.kind {
+            SegmentKind::Glue => 1e-4,
+            SegmentKind::Sentence | SegmentKind::Code => score * segment.cost as f32,
+            _ => 1e-3 * (score + 0.1),
+        };
+        offers.push(Offer { segment: candidate.segment, own });
+    }
+    (offers, value)
+}
+
+/// Decides anew at every call.
+#[must_use]
+pub fn rerank(observed: &Observed, scores: &Scores, limit: impl Fn(&Call) -> Limit) -> Plan {
+    let history = &observed.history;
+    let plan = |call: &Call| {
+        let mut kept = tail(observed, call);
+        if let Some(decision) = decision_of(observed, call, Mode::Rerank) {
+            let mut shown = Shown::new();
+            let newest = (call.tail_from..call.turn).flat_map(|turn| history.range(turn));
+            newest.for_each(|at| shown.show(history, at));
+            let (offers, value) = offers(history, observed, decision, &scores[decision]);
+            for at in select(history, &offers, &value, &mut shown, limit(call)) {
+                kept.keep(at);
+            }
+        }
+        kept
+    };
+    observed.calls.iter().map(plan).collect()
+}
+
+/// Decides each turn when it leaves the verbatim tail, and never again.
+#[must_use]
+pub fn once(observed: &Observed, scores: &Scores, least_density: f32) -> Plan {
+    let history = &observed.history;
+    let mut frozen: Vec<usize> = Vec::new();
+    let plan = |call: &Call| {
+        let mut kept = tail(observed, call);
+        if call.query.is_some() {
+            frozen.clear();
+        }
+        if let Some(decision) = decision_of(observed, call, Mode::Once) {
+            let mut shown = Shown::new();
+            let newest = (call.tail_from..call.turn).flat_map(|turn| history.range(turn));
+            newest.chain(frozen.iter().copied()).for_each(|at| shown.show(history, at));
+            let (offers, value) = offers(history, observed, decision, &scores[decision]);
+            frozen.extend(select(history, &offers, &value, &mut shown, Limit::Density(least_density)));
+        }
+        frozen.iter().for_each(|at| kept.keep(*at));
+        kept
+    };
+    observed.calls.iter().map(plan).collect()
+}
+
+/// Decides each turn when it is first seen, and never again; nothing is verbatim but what the scores keep.
+#[must_use]
+pub fn ingest(observed: &Observed, scores: &Scores, least_density: f32) -> Plan {
+    let history = &observed.history;
+    let mut shown = Shown::new();
+    let mut kept = Kept::none(history.len());
+    let mut decisions = (0..observed.observation.decisions.len())
+        .filter(|at| observed.observation.decisions[*at].mode == Mode::Ingest)
+        .peekable();
+    let plan = |call: &Call| {
+        while let Some(decision) =
+            decisions.next_if(|at| observed.observation.decisions[*at].turns_seen <= call.turn)
+        {
+            let (offers, value) = offers(history, observed, decision, &scores[decision]);
+            for at in select(history, &offers, &value, &mut shown, Limit::Density(least_density)) {
+                kept.keep(at);
+            }
+        }
+        kept.clone()
+    };
+    observed.calls.iter().map(plan).collect()
+}
+
+/// The decision of a call in this mode; a query has one decision for both modes that look at it.
+fn decision_of(observed: &Observed, call: &Call, mode: Mode) -> Option<usize> {
+    let mode = if call.query.is_some() { Mode::Rerank } else { mode };
+    call.decisions.iter().copied().find(|at| observed.observation.decisions[*at].mode == mode)
+}
+
+/// Whole turns in the order given, newest budget first: keeps each while the call's budget lasts.
+#[must_use]
+pub fn whole_turns(observed: &Observed, order: impl Fn(&Call) -> Vec<usize>, keep: f64) -> Plan {
+    let history = &observed.history;
+    let plan = |call: &Call| {
+        let mut kept = tail(observed, call);
+        let said = (0..call.turn).filter(|turn| history.turns()[*turn].role != Role::System);
+        let all: u32 = said.map(|turn| history.turns()[turn].source_tokens).sum();
+        let newest: u32 = (call.tail_from..call.turn).map(|turn| history.turns()[turn].source_tokens).sum();
+        let mut left = keep * f64::from(all) - f64::from(newest);
+        for turn in order(call) {
+            left -= f64::from(history.turns()[turn].source_tokens);
+            if left < 0.0 {
+                break;
+            }
+            history.range(turn).for_each(|at| kept.keep(at));
+        }
+        kept
+    };
+    observed.calls.iter().map(plan).collect()
+}
+
+/// Pools history shares of plans: the fraction of history tokens that is sent.
+#[must_use]
+pub fn kept_share(observed: &[Observed], plans: &[Plan], viewers: &mut [Viewer<'_>], whole: Whole) -> f64 {
+    let (mut full, mut sent) = (0u64, 0u64);
+    for ((observed, plan), viewer) in observed.iter().zip(plans).zip(viewers) {
+        for (call, kept) in observed.calls.iter().zip(plan) {
+            let (all, some) = history_tokens(observed, call, viewer, kept, whole);
+            full += u64::from(all);
+            sent += u64::from(some);
+        }
+    }
+    if full == 0 { 1.0 } else { sent as f64 / full as f64 }
+}
+
+/// Measures plans, one count an episode.
+#[must_use]
+pub fn measure_all(observed: &[Observed], plans: &[Plan], viewers: &mut [Viewer<'_>], whole: Whole) -> Vec<Counts> {
+    let episodes = observed.iter().zip(plans).zip(viewers);
+    episodes.map(|((observed, plan), viewer)| measure(observed, viewer, plan, whole)).collect()
+}
+
+/// A viewer for each episode.
+#[must_use]
+pub fn viewers<'a>(observed: &'a [Observed], counter: &'a TokenCounter) -> Vec<Viewer<'a>> {
+    observed.iter().map(|observed| Viewer::new(&observed.history, counter)).collect()
+}
+
+/// Finds the knob in `range` (geometric) at which a monotone growing `share(knob)` is nearest to, and not above,
+/// `target`; returns the knob.
+pub fn calibrate(range: (f64, f64), target: f64, steps: usize, mut share: impl FnMut(f64) -> f64) -> f64 {
+    let (mut low, mut high) = (range.0.ln(), range.1.ln());
+    for _ in 0..steps {
+        let middle = f64::midpoint(low, high);
+        if share(middle.exp()) <= target { low = middle } else { high = middle }
+    }
+    low.exp()
+}

@@ -1,0 +1,96 @@
+//! What a call sees: the kept segments of each turn, rendered and counted exactly, each rendering counted once.
+
+use std::{collections::HashMap, rc::Rc};
+
+use lrrc_episode::{TokenCounter, canon::Atoms, history::History};
+
+/// Tokens of the line that opens a digest.
+pub const DIGEST_MARK_TOKENS: u32 = 4;
+
+/// One turn as a digest shows it.
+#[derive(Debug, Clone, Default)]
+pub struct Rendered {
+    /// Exact tokens, the turn's mark included where the turn is not shown as it was.
+    pub tokens: u32,
+    /// Canonical atoms of the shown text.
+    pub atoms: Atoms,
+}
+
+/// Renders the turns of one episode, remembering what it rendered.
+pub struct Viewer<'a> {
+    history: &'a History,
+    counter: &'a TokenCounter,
+    memory: HashMap<(usize, Vec<u64>), Rc<Rendered>>,
+}
+
+impl<'a> Viewer<'a> {
+    /// A viewer of one episode's history.
+    #[must_use]
+    pub fn new(history: &'a History, counter: &'a TokenCounter) -> Self {
+        Self { history, counter, memory: HashMap::new() }
+    }
+
+    /// The history this viewer renders.
+    #[must_use]
+    pub fn history(&self) -> &'a History {
+        self.history
+    }
+
+    /// A turn with the given segments kept (`keep` holds one bit for each flat segment of the history).
+    pub fn turn(&mut self, turn: usize, keep: &Kept) -> Rc<Rendered> {
+        let range = self.history.range(turn);
+        let bits = keep.bits(range.clone());
+        if bits.iter().all(|word| *word == 0) && !range.is_empty() {
+            return Rc::new(Rendered::default());
+        }
+        let (history, counter) = (self.history, self.counter);
+        let render = || {
+            let mask: Vec<bool> = range.map(|at| keep.has(at)).collect();
+            let text = history.turns()[turn].render(&mask);
+            let mark = if text.is_empty() { 0 } else { lrrc_episode::segment::TURN_MARK_TOKENS };
+            Rc::new(Rendered { tokens: counter.count(&text) + mark, atoms: Atoms::of(&text) })
+        };
+        self.memory.entry((turn, bits)).or_insert_with(render).clone()
+    }
+}
+
+/// A set of flat segments.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Kept(Vec<u64>);
+
+impl Kept {
+    /// The empty set for a history of this many segments.
+    #[must_use]
+    pub fn none(segments: usize) -> Self {
+        Self(vec![0; segments.div_ceil(64)])
+    }
+
+    /// The set of all segments of the turns below `turn`.
+    #[must_use]
+    pub fn turns_below(history: &History, turn: usize) -> Self {
+        let mut kept = Self::none(history.len());
+        (0..turn).flat_map(|turn| history.range(turn)).for_each(|at| kept.keep(at));
+        kept
+    }
+
+    /// Adds a segment.
+    pub fn keep(&mut self, segment: usize) {
+        self.0[segment / 64] |= 1 << (segment % 64);
+    }
+
+    /// Whether a segment is in the set.
+    #[must_use]
+    pub fn has(&self, segment: usize) -> bool {
+        self.0[segment / 64] >> (segment % 64) & 1 == 1
+    }
+
+    /// The bits of a range, packed from its first segment on.
+    fn bits(&self, range: std::ops::Range<usize>) -> Vec<u64> {
+        let from = range.start;
+        let mut words = vec![0u64; range.len().div_ceil(64)];
+        for at in range.filter(|at| self.has(*at)) {
+            words[(at - from) / 64] |= 1 << ((at - from) % 64);
+        }
+        words
+    }
+}
