@@ -145,6 +145,9 @@ fn text_bytes(episode: &Episode) -> usize {
         + episode.queries.iter().map(|query| query.text.len() + query.answer.len()).sum::<usize>()
 }
 
+/// An episode with its row, from 1, or the fault of that row.
+pub(crate) type Item = (u64, Result<Episode, FieldFault>);
+
 /// Reads the episodes of a shard in order.
 #[derive(Debug)]
 pub(crate) struct ShardReader {
@@ -167,7 +170,7 @@ impl ShardReader {
     }
 
     /// The next episode with its row, from 1.
-    pub(crate) fn next(&mut self) -> Option<Result<(u64, Result<Episode, FieldFault>), DatasetError>> {
+    pub(crate) fn next(&mut self) -> Option<Result<Item, DatasetError>> {
         loop {
             if let Some(batch) = self.batch.as_ref().filter(|batch| self.next < batch.num_rows()) {
                 let episode = schema::decode(batch, self.next);

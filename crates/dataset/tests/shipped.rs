@@ -14,7 +14,8 @@ fn root() -> PathBuf {
 
 fn open(name: &str) -> Dataset {
     let folder = root().join(name);
-    Dataset::open(folder.to_str().expect("a UTF-8 path"), &ReadOptions::default()).expect("a shipped data set")
+    Dataset::open(folder.to_str().expect("a UTF-8 path"), &ReadOptions::default())
+        .expect("a shipped data set")
 }
 
 #[test]

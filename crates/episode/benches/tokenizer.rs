@@ -3,7 +3,10 @@
 //! `cargo bench -p lrrc-episode --bench tokenizer` measures on texts made here. With `LRRC_BENCH_DATA=<folder of
 //! JSONL>` the prose and the JSON are strings of those files, and every string of every file is counted by all.
 
-#![expect(clippy::disallowed_methods, reason = "a bench reads the clock, the files to measure on, and where they lie")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a bench reads the clock, the files to measure on, and where they lie"
+)]
 
 use std::time::{Duration, Instant};
 
@@ -44,8 +47,12 @@ fn texts() -> Vec<String> {
         }
     } else {
         for number in 0..4_000 {
-            texts.push(format!("Could you please book flight {number} for {} passengers, thanks!", number % 7));
-            texts.push(format!("{{\"user_id\": \"u_{number}\", \"price\": {}, \"paid\": true}}", number * 31));
+            texts.push(format!(
+                "Could you please book flight {number} for {} passengers, thanks!",
+                number % 7
+            ));
+            texts
+                .push(format!("{{\"user_id\": \"u_{number}\", \"price\": {}, \"paid\": true}}", number * 31));
         }
     }
     texts

@@ -160,7 +160,11 @@ pub fn check(episode: &Episode, limits: Limits) -> Result<(), Fault> {
         check_lengths(at, turn, limits)?;
         calls.follow(at, turn)?;
     }
-    episode.queries.iter().enumerate().try_for_each(|(at, query)| check_evidence(at, query, episode.turns.len()))
+    episode
+        .queries
+        .iter()
+        .enumerate()
+        .try_for_each(|(at, query)| check_evidence(at, query, episode.turns.len()))
 }
 
 fn check_agents(episode: &Episode) -> Result<(), Fault> {
@@ -180,7 +184,9 @@ fn check_lengths(at: usize, turn: &Turn, limits: Limits) -> Result<(), Fault> {
         return Err(too_long("content".to_owned(), turn.content.len()));
     }
     match turn.tool_calls.iter().position(|call| call.arguments.len() > bytes_max) {
-        Some(call) => Err(too_long(format!("tool_calls[{call}].arguments"), turn.tool_calls[call].arguments.len())),
+        Some(call) => {
+            Err(too_long(format!("tool_calls[{call}].arguments"), turn.tool_calls[call].arguments.len()))
+        }
         None => Ok(()),
     }
 }

@@ -34,7 +34,7 @@ pub(crate) const COLUMNS: [&str; 15] = [
 const SIDES: [(&str, &str); 2] = [("conversation_a", "tokens_a"), ("conversation_b", "tokens_b")];
 
 /// The winner with this name; Chatbot-Arena tells two kinds of ties.
-pub(crate) fn winner(name: &str) -> Result<Winner, RowFault> {
+fn winner(name: &str) -> Result<Winner, RowFault> {
     match name {
         "model_a" => Ok(Winner::ModelA),
         "model_b" => Ok(Winner::ModelB),

@@ -10,7 +10,6 @@ mod rows;
 mod source;
 mod trajectory;
 
-pub(crate) use arena::winner;
 pub(crate) use fields::kind;
 pub use format::Format;
 pub use rows::LINE_BYTES_MAX;

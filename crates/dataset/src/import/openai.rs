@@ -6,20 +6,18 @@
 //!
 //! Records of `{"messages": […]}`, the format for fine-tuning, are read too.
 
+mod call;
 mod message;
 mod session;
 
 use std::collections::{HashMap, HashSet};
 
-use lrrc_episode::check::Fault;
-
-use super::fields::{each, identifier, items, optional_items, optional_object, present};
 use super::rows::Object;
-use super::source::Item;
 use super::{Defaults, prompt_group};
-use crate::error::{FieldFault, RowFault};
-use message::Message;
-use session::{Keys, Session};
+use crate::error::FieldFault;
+use crate::shard::Item;
+use call::{Call, read_call};
+use session::Session;
 
 /// Most sessions that stay open at a time; beyond it the one untouched for longest is closed.
 const OPEN_SESSIONS_MAX: usize = 4_096;
@@ -38,18 +36,6 @@ pub(crate) struct Sessions {
     closed_keys: HashSet<String>,
     next: u64,
     bytes: usize,
-}
-
-/// One call, read from its record.
-struct Call {
-    messages: Vec<Message>,
-    model: Option<String>,
-    session: Option<String>,
-    group: Option<String>,
-    agent: Option<String>,
-    user: Option<String>,
-    reward: Option<f64>,
-    success: Option<bool>,
 }
 
 impl Sessions {
@@ -142,57 +128,9 @@ impl Sessions {
     }
 }
 
-fn read_call(record: &Object) -> Result<Call, FieldFault> {
-    let request = match optional_object(record, "request")? {
-        Some(request) => {
-            optional_object(request, "body").map_err(|fault| fault.inside("request"))?.unwrap_or(request)
-        }
-        None => record,
-    };
-    let place = if std::ptr::eq(request, record) { "" } else { "request" };
-    let within = |fault: FieldFault| if place.is_empty() { fault } else { fault.inside(place) };
-    let listed = items(request, "messages").map_err(within)?;
-    let mut messages = each(listed, "messages", message::read).map_err(within)?;
-    messages.extend(reply(record)?);
-    if messages.is_empty() {
-        return Err(within(FieldFault::new("messages", RowFault::Law(Fault::Empty))));
-    }
-    let keys = Keys { record, request };
-    Ok(Call {
-        messages,
-        model: identifier(request, "model").map_err(within)?,
-        session: keys.find(&["session", "session_id", "conversation_id", "thread_id"]),
-        group: keys.find(&["group", "group_id"]),
-        agent: keys.find(&["agent", "agent_name"]),
-        user: keys.find(&["user"]),
-        reward: keys.value("reward").and_then(serde_json::Value::as_f64),
-        success: keys.value("success").and_then(serde_json::Value::as_bool),
-    })
-}
-
-/// The message of the first choice; a call that failed has none.
-fn reply(record: &Object) -> Result<Option<Message>, FieldFault> {
-    let Some(response) = optional_object(record, "response")? else { return Ok(None) };
-    let read = || {
-        let response = optional_object(response, "body")?.unwrap_or(response);
-        let choices = optional_items(response, "choices")?;
-        let first = each(&choices[..choices.len().min(1)], "choices", |choice| {
-            let message = optional_object(choice, "message")?;
-            message.map(|message| message::read(message).map_err(|fault| fault.inside("message"))).transpose()
-        })?;
-        Ok(first.into_iter().flatten().next())
-    };
-    read().map_err(|fault: FieldFault| fault.inside("response"))
-}
-
 /// Whether a record has the fields that make it a chat-completions call.
 pub(crate) fn matches(has: impl Fn(&str) -> bool) -> bool {
     has("request") || has("messages")
-}
-
-/// Whether a field of the record is present under any of the places that logs put their keys.
-fn first_present<'a>(places: &[Option<&'a Object>], field: &str) -> Option<&'a serde_json::Value> {
-    places.iter().flatten().find_map(|place| present(place, field))
 }
 
 #[cfg(test)]

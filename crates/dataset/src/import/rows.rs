@@ -176,8 +176,11 @@ fn damaged(value: &Value) -> Option<String> {
 mod tests {
     use super::*;
 
+    /// A line number with the JSON there, or with field and fault.
+    type Expected<'a> = (u64, Result<&'a str, (&'a str, RowFault)>);
+
     #[track_caller]
-    fn check(bytes: &[u8], expect: &[(u64, Result<&str, (&str, RowFault)>)]) {
+    fn check(bytes: &[u8], expect: &[Expected<'_>]) {
         let mut lines = Lines { reader: BufReader::with_capacity(7, bytes), line: 0, bytes_max: 40 };
         let mut found = Vec::new();
         while let Some(row) = lines.next() {

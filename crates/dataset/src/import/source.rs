@@ -11,10 +11,7 @@ use super::rows::{Object, Rows};
 use super::{Defaults, Format, arena, evidence, trajectory};
 use crate::DatasetError;
 use crate::error::FieldFault;
-use crate::shard::ShardReader;
-
-/// An episode with its row, from 1, or the fault of that row.
-pub(crate) type Item = (u64, Result<Episode, FieldFault>);
+use crate::shard::{Item, ShardReader};
 
 /// The episodes of one file in order, neither checked nor counted.
 #[derive(Debug)]

@@ -5,10 +5,9 @@ use std::ops::Range;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, UInt32Type};
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, StructArray, UInt32Array};
-use lrrc_episode::{Agent, Episode, Outcome, Query, Role, ToolCall, Turn};
+use lrrc_episode::{Agent, Episode, Outcome, Query, Role, ToolCall, Turn, Winner};
 
 use crate::error::{FieldFault, RowFault};
-use crate::import::winner;
 
 /// The episode in one row of a batch whose schema was compared.
 pub(crate) fn decode(batch: &RecordBatch, row: usize) -> Result<Episode, FieldFault> {
@@ -141,4 +140,13 @@ fn outcome(outcomes: &StructArray, at: usize) -> Result<Outcome, FieldFault> {
             .map_err(|fault| FieldFault::new("winner", fault))?,
         votes: optional_integer_at(outcomes.column(3), at, "votes")?,
     })
+}
+
+fn winner(name: &str) -> Result<Winner, RowFault> {
+    match name {
+        "model_a" => Ok(Winner::ModelA),
+        "model_b" => Ok(Winner::ModelB),
+        "tie" => Ok(Winner::Tie),
+        _ => Err(RowFault::UnknownValue { expected: "model_a, model_b, tie", found: name.to_owned() }),
+    }
 }

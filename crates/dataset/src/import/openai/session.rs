@@ -3,38 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use lrrc_episode::{Agent, Episode, Outcome, Role, Turn};
-use serde_json::Value;
 
+use super::call::Call;
 use super::message::Message;
-use super::{Call, first_present};
 use crate::error::{FieldFault, RowFault};
 use crate::import::Defaults;
-use crate::import::fields::optional_object;
-use crate::import::rows::Object;
-use crate::import::source::Item;
-
-/// Where logs put the keys of a call: in the record, its metadata, the request or the request's metadata.
-pub(super) struct Keys<'a> {
-    pub(super) record: &'a Object,
-    pub(super) request: &'a Object,
-}
-
-impl<'a> Keys<'a> {
-    pub(super) fn value(&self, field: &str) -> Option<&'a Value> {
-        let metadata = |object: &'a Object| optional_object(object, "metadata").ok().flatten();
-        let places = [Some(self.record), metadata(self.record), Some(self.request), metadata(self.request)];
-        first_present(&places, field)
-    }
-
-    /// The first of these fields that is a text or a number.
-    pub(super) fn find(&self, fields: &[&str]) -> Option<String> {
-        fields.iter().find_map(|field| match self.value(field)? {
-            Value::String(text) if !text.is_empty() => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        })
-    }
-}
+use crate::shard::Item;
 
 /// An episode in the making.
 #[derive(Debug)]
