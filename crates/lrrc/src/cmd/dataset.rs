@@ -91,6 +91,7 @@ impl InputArgs {
 }
 
 /// The error as the user sees it, with what can be done about it.
+#[expect(clippy::needless_pass_by_value, reason = "it is the argument of map_err")]
 pub(crate) fn report(error: DatasetError) -> miette::Report {
     match error.help() {
         Some(help) => miette::miette!(help = help, "{error}"),
@@ -99,7 +100,7 @@ pub(crate) fn report(error: DatasetError) -> miette::Report {
 }
 
 /// Tells on the error stream what was passed over.
-fn tell_skipped(report: &SkipReport) {
+pub(crate) fn tell_skipped(report: &SkipReport) {
     if report.skipped == 0 {
         return;
     }

@@ -80,7 +80,7 @@ fn print_table(episodes: &[Episode], parts: &[String]) -> miette::Result<()> {
     let mut names: Vec<&String> = Vec::new();
     parts.iter().for_each(|part| {
         if !names.contains(&part) {
-            names.push(part)
+            names.push(part);
         }
     });
     names.sort_unstable_by_key(|name| {
