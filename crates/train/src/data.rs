@@ -1,0 +1,117 @@
+//! Data sets → observed episodes on two sides of a split.
+
+use std::sync::Arc;
+
+use lrrc_dataset::{Dataset, ReadOptions, Side, k_folds};
+use lrrc_episode::observe::{EpisodeObservation, ObserveOptions, observe_episode};
+use lrrc_episode::{Encoding, Episode, TokenCounter};
+use serde::{Deserialize, Serialize};
+
+use crate::config::DataConfig;
+use crate::error::TrainError;
+use crate::parallel::in_parallel;
+
+/// Observed episodes.
+#[derive(Debug, Clone, Default)]
+pub struct Data {
+    /// To learn from.
+    pub train: Vec<EpisodeObservation>,
+    /// To choose with.
+    pub validation: Vec<EpisodeObservation>,
+    /// Hash of the content of all data sets, in order.
+    pub hash: String,
+    /// What was read.
+    pub sources: Vec<Source>,
+}
+
+/// What was read of one data set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// Name or path as configured.
+    pub name: String,
+    /// Hash of its files.
+    pub hash: String,
+    /// Episodes to learn from.
+    pub train: usize,
+    /// Episodes to choose with.
+    pub validation: usize,
+    /// Faulty rows passed over.
+    pub skipped: u64,
+}
+
+impl Data {
+    /// Reads, splits and observes what the configuration names.
+    ///
+    /// # Errors
+    /// A data set that cannot be read or split, or a side without any decision.
+    pub fn load(config: &DataConfig, workers: usize) -> Result<Self, TrainError> {
+        let counter = Arc::new(TokenCounter::new(Encoding::Cl100kBase));
+        let mut data = Self::default();
+        let mut hash = blake3::Hasher::new();
+        for name in &config.datasets {
+            let options = ReadOptions {
+                skip_bad: config.skip_bad,
+                counter: Some(Arc::clone(&counter)),
+                ..ReadOptions::default()
+            };
+            let dataset = Dataset::open(name, &options)?;
+            let (train, validation, skipped) = sides(&dataset, config)?;
+            let source = Source {
+                name: name.clone(),
+                hash: dataset.data_hash()?,
+                train: train.len(),
+                validation: validation.len(),
+                skipped,
+            };
+            hash.update(source.hash.as_bytes());
+            data.sources.push(source);
+            data.train.extend(observe(&train, &counter, workers));
+            data.validation.extend(observe(&validation, &counter, workers));
+        }
+        data.hash = hash.finalize().to_hex().to_string();
+        data.check()?;
+        Ok(data)
+    }
+
+    /// Both sides must have a decision to learn from or to choose with.
+    ///
+    /// # Errors
+    /// [`TrainError::Empty`] with the side.
+    pub fn check(&self) -> Result<(), TrainError> {
+        for (side, episodes) in [("train", &self.train), ("validation", &self.validation)] {
+            let total = episodes.len();
+            if !episodes.iter().any(|episode| !episode.decisions.is_empty() || episode.winner.is_some()) {
+                let read: Vec<String> = self
+                    .sources
+                    .iter()
+                    .map(|s| format!("{}: {} train, {} validation", s.name, s.train, s.validation))
+                    .collect();
+                let reason = format!("{total} episodes, none with a decision ({})", read.join("; "));
+                return Err(TrainError::Empty { side, reason });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Episodes to learn from, to choose with, and the number of rows passed over.
+fn sides(dataset: &Dataset, config: &DataConfig) -> Result<(Vec<Episode>, Vec<Episode>, u64), TrainError> {
+    let (episodes, report) = dataset.read_all()?;
+    if config.folds == 0 {
+        let split = lrrc_dataset::Split::of(&episodes, dataset.split_spec())?;
+        let side = |side| split.select(&episodes, side);
+        return Ok((side(Side::Train), side(Side::Validation), report.skipped));
+    }
+    let folds = k_folds(&episodes, config.folds, dataset.split_spec().seed)?;
+    let (held_out, rest): (Vec<_>, Vec<_>) =
+        episodes.into_iter().zip(folds).partition(|(_, fold)| *fold == config.fold);
+    let plain = |side: Vec<(Episode, usize)>| side.into_iter().map(|(episode, _)| episode).collect();
+    Ok((plain(rest), plain(held_out), report.skipped))
+}
+
+fn observe(episodes: &[Episode], counter: &TokenCounter, workers: usize) -> Vec<EpisodeObservation> {
+    let options = ObserveOptions::default();
+    in_parallel(workers, episodes.len(), |index| {
+        observe_episode(&episodes[index], counter, &options).observation
+    })
+}
