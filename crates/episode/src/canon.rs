@@ -13,7 +13,7 @@
 //! assert!(!shown.has(&Atoms::of("120")));
 //! ```
 
-use std::sync::LazyLock;
+use std::{collections::HashSet, sync::LazyLock};
 
 use regex::{Captures, Regex};
 use rust_stemmers::{Algorithm, Stemmer};
@@ -232,7 +232,8 @@ const STOPWORDS: &str = " a about above after again against all also am an and a
      your yours ok okay um uh yeah hmm mm ";
 
 fn is_stopword(word: &str) -> bool {
-    STOPWORDS.contains(&format!(" {word} "))
+    static WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| STOPWORDS.split_whitespace().collect());
+    WORDS.contains(word)
 }
 
 #[cfg(test)]

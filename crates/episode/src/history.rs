@@ -339,3 +339,6 @@ fn single_item(atom: &Atom) -> Option<(String, ItemKind)> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,8 @@
 //! Nobody labels anything. What an agent's recorded output repeats from the history was needed; what no later
 //! output repeats was not. Everything is matched in canonical spelling, see [`crate::canon`].
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use crate::{
@@ -78,8 +80,8 @@ pub fn needs(history: &History, said: &Said, output: &Turn) -> Needs {
         free_text.push('\n');
     }
     let mut needs = text_needs(history, said, &free_text);
-    let ids = arguments.iter().filter_map(|argument| argument.item);
-    needs.items.extend(ids.filter(|id| is_new(history, said, *id)));
+    needs.items.extend(arguments.iter().filter_map(|argument| argument.item));
+    retain_new(history, said, &mut needs.items);
     needs.items.sort_unstable();
     needs.items.dedup();
     needs.arguments = arguments;
@@ -90,25 +92,20 @@ pub fn needs(history: &History, said: &Said, output: &Turn) -> Needs {
 #[must_use]
 pub fn text_needs(history: &History, said: &Said, text: &str) -> Needs {
     let mut needs = Needs::default();
-    for (text, _) in items_of_text(text) {
-        let Some(id) = history.id(&text) else { continue };
-        let item = &history.items()[id as usize];
-        if item.segments.is_empty() {
-            continue;
-        }
-        let list = if item.kind == ItemKind::Word { &mut needs.words } else { &mut needs.answers };
-        if !list.contains(&id) {
-            list.push(id);
-        }
-        if is_new(history, said, id) && !needs.items.contains(&id) {
-            needs.items.push(id);
-        }
+    let known = history.known_items(text);
+    for id in known.into_iter().filter(|id| !history.items()[*id as usize].segments.is_empty()) {
+        let is_word = history.items()[id as usize].kind == ItemKind::Word;
+        if is_word { needs.words.push(id) } else { needs.answers.push(id) }
+        needs.items.push(id);
     }
+    retain_new(history, said, &mut needs.items);
     needs
 }
 
-fn is_new(history: &History, said: &Said, id: ItemId) -> bool {
-    !history.items()[id as usize].in_system && !said.last.contains(&id)
+/// Drops what the system text or the last message holds.
+fn retain_new(history: &History, said: &Said, ids: &mut Vec<ItemId>) {
+    let last: HashSet<ItemId> = said.last.iter().copied().collect();
+    ids.retain(|id| !history.items()[*id as usize].in_system && !last.contains(id));
 }
 
 fn collect_arguments(value: &Value, history: &History, said: &Said, out: &mut Vec<Argument>, text: &mut String) {
@@ -151,3 +148,6 @@ fn is_telling(atoms: &Atoms) -> bool {
     let text = atoms.text();
     text.len() >= 3 || (text.len() == 2 && text.chars().all(|c| c.is_ascii_digit()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,13 +22,14 @@ use serde_json::Value;
 use crate::{
     canon::{self, Atom},
     episode::{Role, Turn},
-    table,
     token::TokenCounter,
 };
 
 mod json;
+mod layout;
 mod prose;
 
+use layout::Layout;
 pub(crate) use prose::is_joint;
 
 /// Longest segment in characters.
@@ -77,12 +78,14 @@ pub struct Segment {
 #[derive(Debug, Clone, PartialEq)]
 enum Body {
     Prose,
-    Json { call: Option<String>, value: Value },
+    Json(Value),
 }
 
 #[derive(Debug, Clone, PartialEq)]
 struct Part {
     source: String,
+    /// Name of the tool whose arguments this is; its segment comes first.
+    call: Option<String>,
     body: Body,
     segments: Range<usize>,
 }
@@ -129,9 +132,9 @@ impl SegmentedTurn {
         let from = self.segments.len();
         let record = self.segments.last().map_or(0, |last| last.record + 1);
         let body = match parse_container(source) {
-            Some(value) => {
-                json::cut(&value, source, call, &mut self.segments, &mut self.heads);
-                Body::Json { call: call.map(str::to_owned), value }
+            Some((value, layout)) => {
+                json::cut(&value, layout, source, call, &mut self.segments, &mut self.heads);
+                Body::Json(value)
             }
             None => {
                 if let Some(name) = call {
@@ -148,7 +151,8 @@ impl SegmentedTurn {
             segment.cost += counter.count(&segment.shown());
             segment.atoms = canon::atoms(&segment.value()).collect();
         }
-        self.parts.push(Part { source: source.to_owned(), body, segments: from..self.segments.len() });
+        let segments = from..self.segments.len();
+        self.parts.push(Part { source: source.to_owned(), call: call.map(str::to_owned), body, segments });
     }
 
     /// The segments in order.
@@ -175,7 +179,7 @@ impl SegmentedTurn {
     /// Whether any part is a JSON document or a call.
     #[must_use]
     pub fn is_structured(&self) -> bool {
-        self.parts.iter().any(|part| matches!(part.body, Body::Json { .. }))
+        self.parts.iter().any(|part| part.call.is_some() || matches!(part.body, Body::Json(_)))
     }
 
     /// The kept segments as text, in order; everything kept gives [`SegmentedTurn::render_all`], nothing kept the
@@ -206,14 +210,16 @@ impl SegmentedTurn {
         if !keep[part.segments.clone()].contains(&true) {
             return String::new();
         }
-        match &part.body {
-            Body::Prose => prose::render(&part.source, &self.segments, part.segments.clone(), keep),
-            Body::Json { call, value } => {
-                let mut at = part.segments.start + usize::from(call.is_some());
-                let kept = json::prune(value, &self.segments, keep, &mut at);
-                let text = kept.map(|kept| table::encode(&kept)).unwrap_or_default();
-                format!("{}{text}", call.as_deref().unwrap_or_default())
-            }
+        let own = part.segments.start + usize::from(part.call.is_some())..part.segments.end;
+        let text = match &part.body {
+            Body::Prose => prose::render(&part.source, &self.segments, own, keep),
+            Body::Json(value) => json::render(value, &self.segments, own, keep),
+        };
+        match (&part.call, &part.body) {
+            (None, _) => text,
+            (Some(name), Body::Json(_)) => format!("{name}{text}"),
+            (Some(name), Body::Prose) if text.is_empty() => name.clone(),
+            (Some(name), Body::Prose) => format!("{name} {text}"),
         }
     }
 }
@@ -238,10 +244,11 @@ impl Segment {
         self.key.rsplit(' ').next().filter(|key| !key.is_empty())
     }
 
-    /// The text without the key.
+    /// The text without the key, which only a field has in its text.
     #[must_use]
     pub fn value(&self) -> String {
-        self.text.strip_prefix(self.key.as_str()).unwrap_or(&self.text).trim_start().to_owned()
+        let key = if self.kind == SegmentKind::Field { self.key.as_str() } else { "" };
+        self.text.strip_prefix(key).unwrap_or(&self.text).trim_start().to_owned()
     }
 
     /// What the cost counts: a blank or separator and the value.
@@ -253,17 +260,12 @@ impl Segment {
     }
 }
 
-fn parse_container(source: &str) -> Option<Value> {
-    let source = source.trim();
-    if !source.starts_with(['{', '[']) {
+fn parse_container(source: &str) -> Option<(Value, Layout)> {
+    if !source.trim_start().starts_with(['{', '[']) {
         return None;
     }
-    serde_json::from_str(source).ok().filter(|value: &Value| value.is_object() || value.is_array())
-}
-
-/// The largest index ≤ `at` that is a character boundary of `text`.
-fn floor_boundary(text: &str, at: usize) -> usize {
-    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+    let value = serde_json::from_str(source.trim()).ok()?;
+    Some((value, Layout::of(source)?))
 }
 
 #[cfg(test)]

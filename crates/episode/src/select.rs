@@ -5,7 +5,7 @@
 //! Fisher 1978; the ratio rule with costs: Khuller, Moss & Naor 1999). What is shown already earns a small part of
 //! its value, so a budget that is not spent on new facts is spent on repetitions, best first.
 
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 
 use crate::history::{History, ItemId};
 
@@ -68,12 +68,16 @@ pub fn select(
     let mut choice = Choice { history, value, shown, kept: vec![false; history.len()] };
     let mut heap: BinaryHeap<Entry> =
         offers.iter().map(|offer| Entry { density: choice.density(*offer), offer: *offer }).collect();
+    let mut followers = followers(&choice, offers);
     let mut left = match limit {
         Limit::Tokens(tokens) => tokens,
         Limit::Density(_) => f32::INFINITY,
     };
     let mut picked = Vec::new();
     while let Some(Entry { offer, density }) = heap.pop() {
+        if choice.kept[offer.segment] {
+            continue;
+        }
         let fresh = choice.density(offer);
         if fresh < density && heap.peek().is_some_and(|next| fresh < next.density) {
             heap.push(Entry { offer, density: fresh });
@@ -85,14 +89,29 @@ pub fn select(
             break;
         }
         let cost = choice.cost(offer.segment);
-        if cost > left || choice.kept[offer.segment] {
+        if cost > left {
             continue;
         }
         left -= cost;
-        choice.keep(offer.segment, &mut picked);
+        for head in choice.keep(offer.segment, &mut picked) {
+            // A named record makes its other fields cheaper.
+            let cheaper = followers.remove(&head).unwrap_or_default();
+            heap.extend(cheaper.into_iter().map(|offer| Entry { density: choice.density(offer), offer }));
+        }
     }
     picked.sort_unstable();
     picked
+}
+
+/// The offers that each record's head must be shown with.
+fn followers(choice: &Choice<'_>, offers: &[Offer]) -> BTreeMap<usize, Vec<Offer>> {
+    let mut followers: BTreeMap<usize, Vec<Offer>> = BTreeMap::new();
+    for offer in offers {
+        if let Some(head) = choice.bundle(offer.segment).nth(1) {
+            followers.entry(head).or_default().push(*offer);
+        }
+    }
+    followers
 }
 
 struct Choice<'a> {
@@ -126,13 +145,15 @@ impl Choice<'_> {
         gain / self.cost(offer.segment).max(1.0)
     }
 
-    fn keep(&mut self, segment: usize, picked: &mut Vec<usize>) {
+    /// Keeps the bundle of a segment and returns it.
+    fn keep(&mut self, segment: usize, picked: &mut Vec<usize>) -> Vec<usize> {
         let bundle: Vec<usize> = self.bundle(segment).collect();
-        for at in bundle {
-            self.kept[at] = true;
-            self.shown.show(self.history, at);
-            picked.push(at);
+        for at in &bundle {
+            self.kept[*at] = true;
+            self.shown.show(self.history, *at);
+            picked.push(*at);
         }
+        bundle
     }
 }
 
@@ -162,3 +183,6 @@ impl Ord for Entry {
         self.density.total_cmp(&other.density).then(self.offer.segment.cmp(&other.offer.segment))
     }
 }
+
+#[cfg(test)]
+mod tests;

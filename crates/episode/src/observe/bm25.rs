@@ -44,15 +44,15 @@ impl<'a> Bm25<'a> {
 
     fn score(&self, query: &Query, document: &[&[u32]], mean_length: f32) -> f32 {
         let length: usize = document.iter().map(|terms| terms.len()).sum();
-        let mut hits: Vec<(u32, f32)> = Vec::new();
-        for term in document.iter().flat_map(|terms| terms.iter()).filter(|term| query.has(**term)) {
-            match hits.iter_mut().find(|(known, _)| known == term) {
-                Some((_, count)) => *count += 1.0,
-                None => hits.push((*term, 1.0)),
-            }
-        }
+        let terms = document.iter().flat_map(|terms| terms.iter());
+        let mut hits: Vec<u32> = terms.copied().filter(|term| query.has(*term)).collect();
+        hits.sort_unstable();
         let norm = K1 * (1.0 - B + B * length as f32 / mean_length);
-        hits.iter().map(|(term, count)| self.idf(*term) * count * (K1 + 1.0) / (count + norm)).sum()
+        let of_term = |hits: &[u32]| {
+            let count = hits.len() as f32;
+            self.idf(hits[0]) * count * (K1 + 1.0) / (count + norm)
+        };
+        hits.chunk_by(|a, b| a == b).map(of_term).sum()
     }
 }
 

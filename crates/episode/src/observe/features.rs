@@ -229,7 +229,7 @@ impl<'a> View<'a> {
         [
             log(now - turn_at, 4.0),
             turn_at as f32 / (now + 1) as f32,
-            f32::from(place.within as u16) / turn.segments().len().max(1) as f32,
+            place.within as f32 / turn.segments().len().max(1) as f32,
             log(segment.cost as usize, 4.0),
             log(turn.source_tokens as usize, 8.0),
             flag(segment.kind == SegmentKind::Field),

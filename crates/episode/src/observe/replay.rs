@@ -128,7 +128,8 @@ impl Replay<'_> {
         if self.options.modes.contains(&Mode::Ingest) && !range.is_empty() {
             let question = self.episode.turns[..at].last().map(Turn::shown).unwrap_or_default();
             let asked = at.checked_sub(1).map_or(0..0, |before| self.history.range(before));
-            self.decide(Mode::Ingest, at + 1, at.saturating_sub(1), &question, asked.collect(), range.collect());
+            let own: Vec<usize> = range.collect();
+            self.decide(Mode::Ingest, at + 1, at.saturating_sub(1), &question, asked.collect(), &own);
         }
     }
 
@@ -159,7 +160,7 @@ impl Replay<'_> {
             // A query opens a session of its own: deciding once and deciding anew are the same there.
             let repeated = query.is_some() && mode == Mode::Once;
             if self.options.modes.contains(&mode) && !segments.is_empty() && !repeated {
-                self.decide(mode, at, at.saturating_sub(1), &last, asked.clone(), segments);
+                self.decide(mode, at, at.saturating_sub(1), &last, asked.clone(), &segments);
             }
         }
         let decisions = (first_decision..self.observation.decisions.len()).collect();
@@ -201,11 +202,11 @@ impl Replay<'_> {
         now: usize,
         last: &str,
         query: Vec<usize>,
-        segments: Vec<usize>,
+        segments: &[usize],
     ) {
         let reader = self.reader(turns_seen);
         let context = Context { history: &self.history, last, now, reader, agents: &self.agents };
-        let candidates = candidates(&context, &segments);
+        let candidates = candidates(&context, segments);
         let agent = reader % AGENT_ROWS;
         let essential = Vec::new();
         self.observation.decisions.push(Decision { mode, turns_seen, agent, query, candidates, essential });

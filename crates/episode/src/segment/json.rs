@@ -1,30 +1,40 @@
-//! JSON documents: one segment a scalar.
+//! JSON documents: one segment a scalar or empty container.
+
+use std::ops::Range;
 
 use serde_json::{Map, Value};
 
-use super::{MAX_CHARS, Segment, SegmentKind, prose};
+use super::{MAX_CHARS, Segment, SegmentKind, layout::Layout, prose};
+use crate::table;
+
+/// Longest key, in characters, that a segment carries.
+const KEY_CHARS: usize = 80;
 
 /// Appends the segments of a document (after the call's name, if it is the arguments of one) and, for each, the
 /// segment that names its record.
 pub(super) fn cut(
     value: &Value,
+    layout: Layout,
     source: &str,
     call: Option<&str>,
     segments: &mut Vec<Segment>,
     heads: &mut Vec<Option<usize>>,
 ) {
-    let mut cutter = Cutter { source, at: 0, record: 0, keyed: false, segments, heads };
+    let mut cutter = Cutter { source, record: 0, keyed: false, segments, heads };
     if let Some(name) = call {
         cutter.segments.push(Segment::bare(SegmentKind::Call, 0..0, name));
         cutter.heads.push(None);
     }
-    cutter.walk(value, "", None);
+    cutter.walk(value, layout, "", None);
+}
+
+/// Whether a string is cut as prose rather than kept whole.
+fn is_prose(text: &str) -> bool {
+    text.chars().nth(MAX_CHARS).is_some() && !text.trim().is_empty()
 }
 
 struct Cutter<'a> {
     source: &'a str,
-    /// Where in the source the next scalar is looked for.
-    at: usize,
     record: usize,
     /// Whether the key of this field is shown beside it rather than in the header of a table.
     keyed: bool,
@@ -33,40 +43,40 @@ struct Cutter<'a> {
 }
 
 impl Cutter<'_> {
-    fn walk(&mut self, value: &Value, key: &str, head: Option<usize>) {
-        match value {
-            Value::Object(map) => self.object(map, key, head),
-            Value::Array(items) => {
-                for item in items {
+    fn walk(&mut self, value: &Value, layout: Layout, key: &str, head: Option<usize>) {
+        match (value, layout) {
+            (Value::Object(map), layout @ Layout::Object(_)) => self.object(map, layout, key, head),
+            (Value::Array(items), Layout::Array(places)) => {
+                for (item, place) in items.iter().zip(places) {
                     let head = if items.len() >= 2 && item.is_object() { Some(self.segments.len()) } else { head };
-                    self.walk(item, key, head);
+                    self.walk(item, place, key, head);
                 }
             }
-            Value::String(text) if text.chars().count() > MAX_CHARS => self.long_text(text, key),
-            scalar => self.scalar(scalar, key, head),
+            (Value::String(text), Layout::Leaf(span)) if is_prose(text) => self.long_text(text, span, key),
+            (scalar, Layout::Leaf(span)) => self.scalar(scalar, span, key, head),
+            (_, Layout::Object(_) | Layout::Array(_)) => unreachable!("a layout has the shape of its value"),
         }
     }
 
-    fn object(&mut self, map: &Map<String, Value>, parent: &str, head: Option<usize>) {
-        let entries_are_records = map.len() >= 2 && map.values().all(|value| matches!(value, Value::Object(m) if !m.is_empty()));
+    fn object(&mut self, map: &Map<String, Value>, layout: Layout, parent: &str, head: Option<usize>) {
+        let is_record = |value: &Value| matches!(value, Value::Object(map) if !map.is_empty());
+        let entries_are_records = map.len() >= 2 && map.values().all(is_record);
         let keyed = self.keyed;
         self.keyed = head.is_none() && !entries_are_records;
         if map.values().any(|value| !value.is_object()) && head.is_none_or(|head| head == self.segments.len()) {
             self.record += 1;
         }
-        for (name, value) in map {
-            self.skip_past(&Value::from(name.as_str()).to_string());
-            let last = parent.rsplit(' ').next().unwrap_or_default();
-            self.walk(value, format!("{last} {name}").trim_start(), head);
+        let last = parent.rsplit(' ').next().unwrap_or_default();
+        for ((name, value), place) in map.iter().zip(layout.values(self.source, map.len())) {
+            let name: String = name.chars().take(KEY_CHARS).collect();
+            self.walk(value, place, format!("{last} {name}").trim(), head);
         }
         self.keyed = keyed;
     }
 
-    fn scalar(&mut self, scalar: &Value, key: &str, head: Option<usize>) {
-        let literal = scalar.to_string();
-        let span = self.skip_past(&literal);
-        let value = scalar.as_str().map_or(literal, str::to_owned);
-        let mut segment = Segment::bare(SegmentKind::Field, span, &format!("{key} {value}"));
+    fn scalar(&mut self, scalar: &Value, span: Range<usize>, key: &str, head: Option<usize>) {
+        let value = scalar.as_str().map_or_else(|| scalar.to_string(), str::to_owned);
+        let mut segment = Segment::bare(SegmentKind::Field, span, format!("{key} {value}").trim());
         key.clone_into(&mut segment.key);
         segment.record = self.record;
         segment.cost = if self.keyed { 1 + key.len().div_ceil(5) as u32 } else { 0 };
@@ -75,48 +85,43 @@ impl Cutter<'_> {
         self.heads.push(head.filter(|head| *head != own));
     }
 
-    fn long_text(&mut self, text: &str, key: &str) {
+    fn long_text(&mut self, text: &str, span: Range<usize>, key: &str) {
         let from = self.segments.len();
-        let outer = self.skip_past(&Value::from(text).to_string());
         prose::cut(text, false, self.segments);
         for segment in &mut self.segments[from..] {
-            segment.span = outer.clone();
+            segment.span = span.clone();
             segment.record = self.record;
             key.clone_into(&mut segment.key);
         }
         self.heads.resize(self.segments.len(), None);
     }
+}
 
-    /// Finds a literal in the source from the cursor on and moves the cursor behind it. Numbers may be written in
-    /// another way than ours; then the rest of the source stands in.
-    fn skip_past(&mut self, literal: &str) -> std::ops::Range<usize> {
-        match self.source[self.at..].find(literal) {
-            Some(from) => {
-                let from = self.at + from;
-                self.at = from + literal.len();
-                from..self.at
-            }
-            None => self.at..self.source.len(),
-        }
+/// The kept segments of `range` as a document in the table encoding.
+pub(super) fn render(value: &Value, segments: &[Segment], range: Range<usize>, keep: &[bool]) -> String {
+    if keep[range.clone()].iter().all(|kept| *kept) {
+        return table::encode(value);
     }
+    let mut at = range.start;
+    prune(value, segments, keep, &mut at).map(|kept| table::encode(&kept)).unwrap_or_default()
 }
 
 /// The document with the kept scalars only; containers that lose everything vanish. `at` is the next segment.
-pub(super) fn prune(value: &Value, segments: &[Segment], keep: &[bool], at: &mut usize) -> Option<Value> {
+fn prune(value: &Value, segments: &[Segment], keep: &[bool], at: &mut usize) -> Option<Value> {
     match value {
-        Value::Object(map) => {
+        Value::Object(map) if !map.is_empty() => {
             let kept: Map<String, Value> = map
                 .iter()
                 .filter_map(|(key, value)| Some((key.clone(), prune(value, segments, keep, at)?)))
                 .collect();
             (!kept.is_empty()).then_some(Value::Object(kept))
         }
-        Value::Array(items) => {
+        Value::Array(items) if !items.is_empty() => {
             let kept: Vec<Value> =
                 items.iter().filter_map(|item| prune(item, segments, keep, at)).collect();
             (!kept.is_empty()).then_some(Value::Array(kept))
         }
-        Value::String(text) if text.chars().count() > MAX_CHARS => prune_text(text, segments, keep, at),
+        Value::String(text) if is_prose(text) => prune_text(text, segments, keep, at),
         scalar => {
             *at += 1;
             keep[*at - 1].then(|| scalar.clone())

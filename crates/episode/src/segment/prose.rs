@@ -4,14 +4,23 @@ use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::{MAX_CHARS, Segment, SegmentKind, floor_boundary};
+use super::{MAX_CHARS, Segment, SegmentKind};
 use crate::canon::{self, Atom};
 
 /// Most content atoms of one phrase.
 const PHRASE_ATOMS: usize = 4;
 
-/// Appends the segments of a text: lines of code inside ``` fences, and of the rest whole sentences or phrases.
+/// Appends the segments of a text: lines of code inside ``` fences, and of the rest whole sentences or phrases. A
+/// text without a word, such as a lone emoji, is glue.
 pub(super) fn cut(text: &str, whole_sentences: bool, segments: &mut Vec<Segment>) {
+    let from = segments.len();
+    cut_lines(text, whole_sentences, segments);
+    if segments.len() == from {
+        push_whole(SegmentKind::Glue, text, 0..text.len(), 0, segments);
+    }
+}
+
+fn cut_lines(text: &str, whole_sentences: bool, segments: &mut Vec<Segment>) {
     let mut record = 0;
     let mut fenced = false;
     for line in lines(text) {
@@ -142,8 +151,7 @@ pub(super) fn render(source: &str, segments: &[Segment], range: Range<usize>, ke
             Some(_) => out.push('\n'),
             None => {}
         }
-        let end = floor_boundary(source, segment.span.end);
-        out.push_str(if segment.span.is_empty() { &segment.text } else { &source[segment.span.start..end] });
+        out.push_str(&source[segment.span.clone()]);
         last = Some(at);
     }
     out

@@ -33,7 +33,7 @@ fn errors_name_the_byte() {
     assert_eq!(decode("{a:1"), Err(TableError::Expected { at: 4, expected: "`,` or `}`" }));
     assert_eq!(decode("<a|b\n1>"), Err(TableError::Expected { at: 6, expected: "`|` and the next cell" }));
     assert!(decode("").is_err());
-    assert!(matches!(decode(&"[".repeat(100_000)), Err(_)));
+    assert!(decode(&"[".repeat(100_000)).is_err());
 }
 
 fn scalars() -> impl Strategy<Value = Value> {
