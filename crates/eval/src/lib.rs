@@ -1,4 +1,20 @@
 //! Replays of recorded episodes: metrics, baselines, statistics and figures.
 
+mod calibration;
+mod error;
+mod evaluate;
+mod method;
+mod metric;
 pub mod plot;
+mod replay;
+mod report;
 pub mod stats;
+mod view;
+
+pub use calibration::{Calibration, Kind};
+pub use error::EvalError;
+pub use evaluate::{BUDGETS, Evaluation, evaluate, observe_all};
+pub use method::{Method, learned_scores};
+pub use metric::{Counts, Share, Whole, measure};
+pub use report::{BudgetRow, MethodRow, Report};
+pub use view::{DIGEST_MARK_TOKENS, Kept, Rendered, Viewer};

@@ -128,7 +128,7 @@ pub enum Whole {
 
 /// Exact tokens of the history before a call: as the source has it, and as kept.
 #[must_use]
-pub fn history_tokens(
+pub(crate) fn history_tokens(
     observed: &Observed,
     call: &Call,
     viewer: &mut Viewer<'_>,
@@ -172,7 +172,7 @@ fn measure_call(
     let visible = visible_items(history, call.turn, kept);
     let mut lost = false;
     for argument in &call.needs.arguments {
-        let seen = shown.iter().any(|turn: &std::rc::Rc<Rendered>| turn.atoms.has(&argument.atoms));
+        let seen = shown.iter().any(|turn: &std::sync::Arc<Rendered>| turn.atoms.has(&argument.atoms));
         counts.args.add(seen, 1.0);
         if !argument.in_system {
             counts.args_unseen.add(seen, 1.0);

@@ -8,16 +8,18 @@ use lrrc_episode::{
     select::{Limit, Offer, Shown, select},
 };
 
+use rayon::prelude::*;
+
 use crate::{
     metric::{Counts, Whole, history_tokens, measure},
     view::{Kept, Viewer},
 };
 
 /// Scores of every candidate of every decision of one episode, each in [0, 1].
-pub type Scores = Vec<Vec<f32>>;
+pub(crate) type Scores = Vec<Vec<f32>>;
 
 /// Values of item kinds in coverage: what losing one costs, relative to a content word.
-pub fn kind_value(kind: ItemKind) -> f32 {
+pub(crate) fn kind_value(kind: ItemKind) -> f32 {
     match kind {
         ItemKind::Code => 3.0,
         ItemKind::Quantity => 2.0,
@@ -27,7 +29,7 @@ pub fn kind_value(kind: ItemKind) -> f32 {
 }
 
 /// What each call of an episode sees.
-pub type Plan = Vec<Kept>;
+pub(crate) type Plan = Vec<Kept>;
 
 /// The verbatim tail of a call.
 fn tail(observed: &Observed, call: &Call) -> Kept {
@@ -60,7 +62,7 @@ fn offers(history: &History, observed: &Observed, decision: usize, scores: &[f32
 
 /// Decides anew at every call.
 #[must_use]
-pub fn rerank(observed: &Observed, scores: &Scores, limit: impl Fn(&Call) -> Limit) -> Plan {
+pub(crate) fn rerank(observed: &Observed, scores: &Scores, limit: impl Fn(&Call) -> Limit) -> Plan {
     let history = &observed.history;
     let plan = |call: &Call| {
         let mut kept = tail(observed, call);
@@ -80,7 +82,7 @@ pub fn rerank(observed: &Observed, scores: &Scores, limit: impl Fn(&Call) -> Lim
 
 /// Decides each turn when it leaves the verbatim tail, and never again.
 #[must_use]
-pub fn once(observed: &Observed, scores: &Scores, least_density: f32) -> Plan {
+pub(crate) fn once(observed: &Observed, scores: &Scores, least_density: f32) -> Plan {
     let history = &observed.history;
     let mut frozen: Vec<usize> = Vec::new();
     let plan = |call: &Call| {
@@ -103,7 +105,7 @@ pub fn once(observed: &Observed, scores: &Scores, least_density: f32) -> Plan {
 
 /// Decides each turn when it is first seen, and never again; nothing is verbatim but what the scores keep.
 #[must_use]
-pub fn ingest(observed: &Observed, scores: &Scores, least_density: f32) -> Plan {
+pub(crate) fn ingest(observed: &Observed, scores: &Scores, least_density: f32) -> Plan {
     let history = &observed.history;
     let mut shown = Shown::new();
     let mut kept = Kept::none(history.len());
@@ -132,7 +134,7 @@ fn decision_of(observed: &Observed, call: &Call, mode: Mode) -> Option<usize> {
 
 /// Whole turns in the order given, newest budget first: keeps each while the call's budget lasts.
 #[must_use]
-pub fn whole_turns(observed: &Observed, order: impl Fn(&Call) -> Vec<usize>, keep: f64) -> Plan {
+pub(crate) fn whole_turns(observed: &Observed, order: impl Fn(&Call) -> Vec<usize>, keep: f64) -> Plan {
     let history = &observed.history;
     let plan = |call: &Call| {
         let mut kept = tail(observed, call);
@@ -152,36 +154,78 @@ pub fn whole_turns(observed: &Observed, order: impl Fn(&Call) -> Vec<usize>, kee
     observed.calls.iter().map(plan).collect()
 }
 
-/// Pools history shares of plans: the fraction of history tokens that is sent.
+/// Keeps the segments whose score reaches a threshold, without regard to what they repeat.
 #[must_use]
-pub fn kept_share(observed: &[Observed], plans: &[Plan], viewers: &mut [Viewer<'_>], whole: Whole) -> f64 {
-    let (mut full, mut sent) = (0u64, 0u64);
-    for ((observed, plan), viewer) in observed.iter().zip(plans).zip(viewers) {
-        for (call, kept) in observed.calls.iter().zip(plan) {
-            let (all, some) = history_tokens(observed, call, viewer, kept, whole);
-            full += u64::from(all);
-            sent += u64::from(some);
+pub(crate) fn by_score(observed: &Observed, scores: &Scores, least: f32) -> Plan {
+    let plan = |call: &Call| {
+        let mut kept = tail(observed, call);
+        if let Some(decision) = decision_of(observed, call, Mode::Rerank) {
+            let scored = observed.candidates(decision).zip(&scores[decision]);
+            scored.filter(|(_, score)| **score >= least).for_each(|(candidate, _)| kept.keep(candidate.segment));
         }
-    }
+        kept
+    };
+    observed.calls.iter().map(plan).collect()
+}
+
+/// Everything but the tool results older than the newest `results`.
+#[must_use]
+pub(crate) fn without_old_results(observed: &Observed, results: usize) -> Plan {
+    let history = &observed.history;
+    let plan = |call: &Call| {
+        let is_result = |turn: &usize| history.turns()[*turn].role == Role::Tool;
+        let cleared: Vec<usize> = (0..call.turn).rev().filter(is_result).skip(results).collect();
+        let mut kept = tail(observed, call);
+        for at in (0..call.turn).filter(|turn| !cleared.contains(turn)).flat_map(|turn| history.range(turn)) {
+            kept.keep(at);
+        }
+        kept
+    };
+    observed.calls.iter().map(plan).collect()
+}
+
+/// The fraction of history tokens that plans send, pooled over episodes; 1 where there is no history.
+#[must_use]
+pub(crate) fn kept_share(
+    observed: &[Observed],
+    viewers: &mut [Viewer<'_>],
+    whole: Whole,
+    plan: impl Fn(usize) -> Plan + Sync,
+) -> f64 {
+    let share = |(at, (observed, viewer)): (usize, (&Observed, &mut Viewer<'_>))| {
+        let plan = plan(at);
+        let calls = observed.calls.iter().zip(&plan);
+        calls.fold((0u64, 0u64), |(full, sent), (call, kept)| {
+            let (all, some) = history_tokens(observed, call, viewer, kept, whole);
+            (full + u64::from(all), sent + u64::from(some))
+        })
+    };
+    let episodes = observed.par_iter().zip(viewers).enumerate();
+    let (full, sent) = episodes.map(share).reduce(|| (0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
     if full == 0 { 1.0 } else { sent as f64 / full as f64 }
 }
 
-/// Measures plans, one count an episode.
+/// Measures plans, one count an episode, in order.
 #[must_use]
-pub fn measure_all(observed: &[Observed], plans: &[Plan], viewers: &mut [Viewer<'_>], whole: Whole) -> Vec<Counts> {
-    let episodes = observed.iter().zip(plans).zip(viewers);
-    episodes.map(|((observed, plan), viewer)| measure(observed, viewer, plan, whole)).collect()
+pub(crate) fn measure_all(
+    observed: &[Observed],
+    viewers: &mut [Viewer<'_>],
+    whole: Whole,
+    plan: impl Fn(usize) -> Plan + Sync,
+) -> Vec<Counts> {
+    let episodes = observed.par_iter().zip(viewers).enumerate();
+    episodes.map(|(at, (observed, viewer))| measure(observed, viewer, &plan(at), whole)).collect()
 }
 
 /// A viewer for each episode.
 #[must_use]
-pub fn viewers<'a>(observed: &'a [Observed], counter: &'a TokenCounter) -> Vec<Viewer<'a>> {
+pub(crate) fn viewers<'a>(observed: &'a [Observed], counter: &'a TokenCounter) -> Vec<Viewer<'a>> {
     observed.iter().map(|observed| Viewer::new(&observed.history, counter)).collect()
 }
 
 /// Finds the knob in `range` (geometric) at which a monotone growing `share(knob)` is nearest to, and not above,
 /// `target`; returns the knob.
-pub fn calibrate(range: (f64, f64), target: f64, steps: usize, mut share: impl FnMut(f64) -> f64) -> f64 {
+pub(crate) fn calibrate(range: (f64, f64), target: f64, steps: usize, mut share: impl FnMut(f64) -> f64) -> f64 {
     let (mut low, mut high) = (range.0.ln(), range.1.ln());
     for _ in 0..steps {
         let middle = f64::midpoint(low, high);

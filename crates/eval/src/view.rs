@@ -1,6 +1,6 @@
 //! What a call sees: the kept segments of each turn, rendered and counted exactly, each rendering counted once.
 
-use std::{collections::HashMap, rc::Rc};
+use std::{collections::HashMap, sync::Arc};
 
 use lrrc_episode::{TokenCounter, canon::Atoms, history::History};
 
@@ -20,7 +20,7 @@ pub struct Rendered {
 pub struct Viewer<'a> {
     history: &'a History,
     counter: &'a TokenCounter,
-    memory: HashMap<(usize, Vec<u64>), Rc<Rendered>>,
+    memory: HashMap<(usize, Vec<u64>), Arc<Rendered>>,
 }
 
 impl<'a> Viewer<'a> {
@@ -37,18 +37,18 @@ impl<'a> Viewer<'a> {
     }
 
     /// A turn with the given segments kept (`keep` holds one bit for each flat segment of the history).
-    pub fn turn(&mut self, turn: usize, keep: &Kept) -> Rc<Rendered> {
+    pub fn turn(&mut self, turn: usize, keep: &Kept) -> Arc<Rendered> {
         let range = self.history.range(turn);
         let bits = keep.bits(range.clone());
         if bits.iter().all(|word| *word == 0) && !range.is_empty() {
-            return Rc::new(Rendered::default());
+            return Arc::new(Rendered::default());
         }
         let (history, counter) = (self.history, self.counter);
         let render = || {
             let mask: Vec<bool> = range.map(|at| keep.has(at)).collect();
             let text = history.turns()[turn].render(&mask);
             let mark = if text.is_empty() { 0 } else { lrrc_episode::segment::TURN_MARK_TOKENS };
-            Rc::new(Rendered { tokens: counter.count(&text) + mark, atoms: Atoms::of(&text) })
+            Arc::new(Rendered { tokens: counter.count(&text) + mark, atoms: Atoms::of(&text) })
         };
         self.memory.entry((turn, bits)).or_insert_with(render).clone()
     }

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::cmd::dataset::DatasetCommand;
+use crate::cmd::{dataset::DatasetCommand, eval::EvalArgs, quickstart::QuickstartArgs};
 
 /// Low-rank recurrent coordination for communication-efficient multi-LLM agent systems.
 #[derive(Debug, Parser)]
@@ -16,7 +16,9 @@ pub(crate) struct Cli {
 /// One variant a file in `cmd/`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Quickstart(QuickstartArgs),
     /// Import, inspect and split data sets.
     #[command(subcommand)]
     Dataset(DatasetCommand),
+    Eval(EvalArgs),
 }

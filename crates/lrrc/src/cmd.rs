@@ -1,12 +1,16 @@
 //! One file a command: its arguments and one library call.
 
 pub(crate) mod dataset;
+pub(crate) mod eval;
+pub(crate) mod quickstart;
 
 use crate::args::{Cli, Command};
 
 /// Runs the command.
 pub(crate) fn run(cli: Cli) -> miette::Result<()> {
     match cli.command {
+        Command::Quickstart(args) => quickstart::run(&args),
         Command::Dataset(command) => dataset::run(command),
+        Command::Eval(args) => eval::run(&args),
     }
 }

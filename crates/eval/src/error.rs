@@ -1,0 +1,28 @@
+//! What can go wrong in an evaluation.
+
+use thiserror::Error;
+
+/// Why an evaluation gave no report.
+#[derive(Debug, Error)]
+pub enum EvalError {
+    /// The policy refused an observation.
+    #[error("the coordinator refused an episode")]
+    Policy(#[from] lrrc_model::PolicyError),
+    /// No episode has a call to replay.
+    #[error("{dataset}: none of its {episodes} episodes has a call to replay: an assistant turn or a query with evidence")]
+    NoCalls {
+        /// The data set.
+        dataset: String,
+        /// Episodes read.
+        episodes: usize,
+    },
+    /// A budget outside (0, 1).
+    #[error("budget {0} is not a share between 0 and 1")]
+    Budget(f64),
+    /// Resampling failed.
+    #[error("intervals could not be computed")]
+    Stats(#[from] crate::stats::StatsError),
+    /// A figure could not be drawn.
+    #[error("a figure could not be drawn")]
+    Plot(#[from] crate::plot::PlotError),
+}

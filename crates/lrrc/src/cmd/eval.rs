@@ -1,0 +1,182 @@
+//! `lrrc eval`: replays recorded episodes through every compressor.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use clap::Args;
+use lrrc_dataset::{Dataset, ReadOptions, Side, Split};
+use lrrc_episode::{Encoding, Episode, TokenCounter};
+use lrrc_eval::{BUDGETS, Evaluation, Method, Report, evaluate};
+use lrrc_model::{Checkpoint, Policy, device, write_atomic};
+use miette::{Context, IntoDiagnostic, miette};
+
+use crate::cmd::dataset::report as dataset_report;
+
+/// The checkpoint that is shipped.
+pub(crate) const SHIPPED_CHECKPOINT: &str = "checkpoints/default";
+
+/// Replay recorded episodes through every compressor and say what each saves and what it loses.
+#[derive(Debug, Args)]
+pub(crate) struct EvalArgs {
+    /// Checkpoint folder.
+    #[arg(long, default_value = SHIPPED_CHECKPOINT)]
+    checkpoint: PathBuf,
+    /// A shipped name, a folder with a manifest, a Parquet shard, or a JSONL in the traj_*, evidence_* or arena_* format.
+    #[arg(long)]
+    dataset: String,
+    /// Side of the split to replay: test, validation, train or all. A shipped data set is replayed on its test side,
+    /// a file of one's own as a whole.
+    #[arg(long, value_parser = parse_side)]
+    split: Option<Option<Side>>,
+    /// Shares of the history to keep, in per cent.
+    #[arg(long, value_delimiter = ',', value_name = "PERCENT")]
+    budgets: Option<Vec<f64>>,
+    /// Methods to run; all by default.
+    #[arg(long, value_delimiter = ',', value_parser = parse_method)]
+    methods: Option<Vec<Method>>,
+    /// Write the figures as JSON; `-` is the standard output, which then holds nothing else.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Write budget–recall curves as SVG into this folder.
+    #[arg(long, value_name = "DIR")]
+    plots: Option<PathBuf>,
+    /// Read at most this many episodes.
+    #[arg(long)]
+    limit: Option<usize>,
+    /// Seed of the resampling behind the intervals.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Pass over faulty rows; they are counted and listed.
+    #[arg(long)]
+    skip_bad: bool,
+}
+
+fn parse_side(name: &str) -> Result<Option<Side>, String> {
+    match name {
+        "all" => Ok(None),
+        "train" => Ok(Some(Side::Train)),
+        "validation" => Ok(Some(Side::Validation)),
+        "test" => Ok(Some(Side::Test)),
+        _ => Err("expected test, validation, train or all".to_owned()),
+    }
+}
+
+fn parse_method(name: &str) -> Result<Method, String> {
+    let names = Method::ALL.map(Method::name).join(", ");
+    Method::ALL.into_iter().find(|method| method.name() == name).ok_or_else(|| format!("expected one of {names}"))
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &EvalArgs) -> miette::Result<()> {
+    let (policy, control) = load_policies(&args.checkpoint)?;
+    let counter = Arc::new(TokenCounter::new(Encoding::Cl100kBase));
+    let (name, episodes) = read(args, &counter)?;
+    let budgets = args.budgets.as_ref().map_or(BUDGETS.to_vec(), |all| all.iter().map(|keep| keep / 100.0).collect());
+    let methods = args.methods.clone().unwrap_or_else(|| Method::ALL.to_vec());
+    let request = Evaluation {
+        dataset: &name,
+        episodes: &episodes,
+        counter: &counter,
+        policy: Some(&policy),
+        control: control.as_ref(),
+        budgets,
+        methods,
+        seed: args.seed,
+    };
+    let report = run_with_progress(&request)?;
+    let to_stdout = args.json.as_deref() == Some(Path::new("-"));
+    if !to_stdout {
+        print(&report, &report.budgets());
+    }
+    write_json(&report, args.json.as_deref())?;
+    if let Some(dir) = &args.plots {
+        write_curves(&report, dir)?;
+    }
+    Ok(())
+}
+
+/// The coordinator of a checkpoint folder and, where it has one, the no-state control.
+pub(crate) fn load_policies(dir: &Path) -> miette::Result<(Policy, Option<Policy>)> {
+    let device = device("cpu").into_diagnostic()?;
+    let checkpoint = Checkpoint::load(dir, &device).map_err(|error| {
+        miette!(
+            help = "--checkpoint names a folder that `lrrc train` or `lrrc quickstart` wrote, or one of checkpoints/",
+            "{:?}",
+            miette::Report::from_err(error)
+        )
+    })?;
+    let control = checkpoint.control.as_deref().map(Policy::from_checkpoint);
+    Ok((Policy::from_checkpoint(&checkpoint), control))
+}
+
+fn read(args: &EvalArgs, counter: &Arc<TokenCounter>) -> miette::Result<(String, Vec<Episode>)> {
+    let options = ReadOptions {
+        skip_bad: args.skip_bad,
+        counter: Some(Arc::clone(counter)),
+        ..ReadOptions::default()
+    };
+    let dataset = Dataset::open(&args.dataset, &options).map_err(dataset_report)?;
+    let (mut episodes, skipped) = dataset.read_all().map_err(dataset_report)?;
+    crate::cmd::dataset::tell_skipped(&skipped);
+    let side = args.split.unwrap_or_else(|| dataset.manifest().map(|_| Side::Test));
+    if let Some(side) = side {
+        let split = Split::of(&episodes, dataset.split_spec()).into_diagnostic()?;
+        episodes = split.select(&episodes, side);
+    }
+    episodes.truncate(args.limit.unwrap_or(usize::MAX));
+    Ok((dataset.name().to_owned(), episodes))
+}
+
+/// Evaluates with one line of progress a method on the error stream.
+pub(crate) fn run_with_progress(request: &Evaluation<'_>) -> miette::Result<Report> {
+    let bar = indicatif::ProgressBar::new(request.methods.len() as u64);
+    let style = indicatif::ProgressStyle::with_template("{wide_bar} {pos}/{len} methods, {eta} left  {msg}");
+    bar.set_style(style.into_diagnostic()?);
+    let report = evaluate(request, |method| {
+        bar.inc(u64::from(!bar.message().is_empty()));
+        bar.set_message(method.name());
+    });
+    bar.finish_and_clear();
+    report.into_diagnostic().wrap_err_with(|| format!("evaluating {}", request.dataset))
+}
+
+/// Prints one table a budget.
+pub(crate) fn print(report: &Report, budgets: &[f64]) {
+    println!(
+        "{}: {} episodes in {} groups, {} calls, {} tokens uncompressed (system, history and output)",
+        report.dataset, report.episodes, report.groups, report.calls, report.full_tokens
+    );
+    for keep in budgets {
+        println!("\nkeep {:.0} % of the history\n{}", keep * 100.0, report.table(*keep));
+    }
+    for method in ["coverage", "lrrc-ingest", "lrrc-once", "lrrc-rerank"] {
+        let lines = report.intervals(method);
+        if !lines.is_empty() {
+            println!("\n{method}, 95 % cluster bootstrap over groups\n  {}", lines.join("\n  "));
+        }
+    }
+}
+
+fn write_json(report: &Report, to: Option<&Path>) -> miette::Result<()> {
+    let Some(path) = to else { return Ok(()) };
+    let text = serde_json::to_string_pretty(report).into_diagnostic()?;
+    if path == Path::new("-") {
+        println!("{text}");
+        return Ok(());
+    }
+    write_atomic(path, text.as_bytes()).into_diagnostic()?;
+    eprintln!("wrote {}", path.display());
+    Ok(())
+}
+
+/// Writes the curves of a report.
+pub(crate) fn write_curves(report: &Report, dir: &Path) -> miette::Result<()> {
+    std::fs::create_dir_all(dir).into_diagnostic().wrap_err_with(|| format!("creating {}", dir.display()))?;
+    for (name, svg) in report.curves().into_diagnostic()? {
+        write_atomic(&dir.join(&name), svg.as_bytes()).into_diagnostic()?;
+    }
+    eprintln!("wrote {}", dir.display());
+    Ok(())
+}
