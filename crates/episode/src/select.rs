@@ -5,12 +5,17 @@
 //! Fisher 1978; the ratio rule with costs: Khuller, Moss & Naor 1999). What is shown already earns a small part of
 //! its value, so a budget that is not spent on new facts is spent on repetitions, best first.
 
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 
-use crate::history::{History, ItemId};
+use crate::{
+    history::{History, ItemId},
+    segment::SegmentKind,
+};
 
 /// Share of its value that a repeated item still earns.
 const REPEAT: f32 = 0.01;
+/// Tokens of the line break before a sentence.
+const LINE_BREAK: f32 = 1.0;
 
 /// How much may be kept.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -65,10 +70,13 @@ pub fn select(
     shown: &mut Shown,
     limit: Limit,
 ) -> Vec<usize> {
-    let mut choice = Choice { history, value, shown, kept: vec![false; history.len()] };
+    let mut choice = Choice { history, value, shown, kept: vec![false; history.len()], opened: HashSet::new() };
     let mut heap: BinaryHeap<Entry> =
         offers.iter().map(|offer| Entry { density: choice.density(*offer), offer: *offer }).collect();
-    let mut followers = followers(&choice, offers);
+    let mut records: HashMap<Record, Vec<Offer>> = HashMap::new();
+    for offer in offers {
+        records.entry(choice.needs_open(offer.segment)).or_default().push(*offer);
+    }
     let mut left = match limit {
         Limit::Tokens(tokens) => tokens,
         Limit::Density(_) => f32::INFINITY,
@@ -93,9 +101,9 @@ pub fn select(
             continue;
         }
         left -= cost;
-        for head in choice.keep(offer.segment, &mut picked) {
-            // A named record makes its other fields cheaper.
-            let cheaper = followers.remove(&head).unwrap_or_default();
+        for record in choice.keep(offer.segment, &mut picked) {
+            // A record that is opened and named makes the rest of it cheaper.
+            let cheaper = records.remove(&record).unwrap_or_default();
             heap.extend(cheaper.into_iter().map(|offer| Entry { density: choice.density(offer), offer }));
         }
     }
@@ -103,22 +111,16 @@ pub fn select(
     picked
 }
 
-/// The offers that each record's head must be shown with.
-fn followers(choice: &Choice<'_>, offers: &[Offer]) -> BTreeMap<usize, Vec<Offer>> {
-    let mut followers: BTreeMap<usize, Vec<Offer>> = BTreeMap::new();
-    for offer in offers {
-        if let Some(head) = choice.bundle(offer.segment).nth(1) {
-            followers.entry(head).or_default().push(*offer);
-        }
-    }
-    followers
-}
+/// A turn and the number of a record or sentence in it.
+type Record = (u32, usize);
 
 struct Choice<'a> {
     history: &'a History,
     value: &'a [f32],
     shown: &'a mut Shown,
     kept: Vec<bool>,
+    /// Records and sentences of which something is kept.
+    opened: HashSet<Record>,
 }
 
 impl Choice<'_> {
@@ -131,7 +133,23 @@ impl Choice<'_> {
     }
 
     fn cost(&self, segment: usize) -> f32 {
-        self.bundle(segment).map(|at| self.history.segment(at).cost.max(1) as f32).sum()
+        self.bundle(segment).map(|at| self.history.segment(at).cost.max(1) as f32 + self.opening(at)).sum()
+    }
+
+    /// A sentence of which nothing is kept costs the line break before it.
+    fn opening(&self, segment: usize) -> f32 {
+        let prose = self.history.segment(segment).kind != SegmentKind::Field;
+        let open = self.opened.contains(&self.record(segment));
+        if prose && !open { LINE_BREAK } else { 0.0 }
+    }
+
+    fn record(&self, segment: usize) -> Record {
+        (self.history.place(segment).turn, self.history.segment(segment).record)
+    }
+
+    /// The record that makes this segment cheaper once something of it is kept: that of its head, or its own.
+    fn needs_open(&self, segment: usize) -> Record {
+        self.record(self.bundle(segment).last().unwrap_or(segment))
     }
 
     fn density(&self, offer: Offer) -> f32 {
@@ -145,15 +163,16 @@ impl Choice<'_> {
         gain / self.cost(offer.segment).max(1.0)
     }
 
-    /// Keeps the bundle of a segment and returns it.
-    fn keep(&mut self, segment: usize, picked: &mut Vec<usize>) -> Vec<usize> {
+    /// Keeps the bundle of a segment and returns the records it touches.
+    fn keep(&mut self, segment: usize, picked: &mut Vec<usize>) -> Vec<Record> {
         let bundle: Vec<usize> = self.bundle(segment).collect();
         for at in &bundle {
             self.kept[*at] = true;
             self.shown.show(self.history, *at);
+            self.opened.insert(self.record(*at));
             picked.push(*at);
         }
-        bundle
+        bundle.into_iter().map(|at| self.record(at)).collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::cmd::{dataset::DatasetCommand, eval::EvalArgs, quickstart::QuickstartArgs};
+use crate::cmd::{bench::BenchCommand, dataset::DatasetCommand, eval::EvalArgs, quickstart::QuickstartArgs, train::TrainArgs};
 
 /// Low-rank recurrent coordination for communication-efficient multi-LLM agent systems.
 #[derive(Debug, Parser)]
@@ -20,5 +20,9 @@ pub(crate) enum Command {
     /// Import, inspect and split data sets.
     #[command(subcommand)]
     Dataset(DatasetCommand),
+    Train(TrainArgs),
     Eval(EvalArgs),
+    /// Measure how long things take on this machine.
+    #[command(subcommand)]
+    Bench(BenchCommand),
 }

@@ -1,8 +1,10 @@
 //! One file a command: its arguments and one library call.
 
+pub(crate) mod bench;
 pub(crate) mod dataset;
 pub(crate) mod eval;
 pub(crate) mod quickstart;
+pub(crate) mod train;
 
 use crate::args::{Cli, Command};
 
@@ -11,6 +13,8 @@ pub(crate) fn run(cli: Cli) -> miette::Result<()> {
     match cli.command {
         Command::Quickstart(args) => quickstart::run(&args),
         Command::Dataset(command) => dataset::run(command),
+        Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),
+        Command::Bench(command) => bench::run(&command),
     }
 }

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Name of each feature, in order. A *share* is over the candidate's items, weighted by kind.
-pub const FEATURE_NAMES: [&str; 48] = [
+pub const FEATURE_NAMES: [&str; 54] = [
     "age_log",
     "position_in_history",
     "position_in_turn",
@@ -61,6 +61,12 @@ pub const FEATURE_NAMES: [&str; 48] = [
     "key_seen_in_calls",
     "rank_smooth_6",
     "is_first_mention",
+    "request_in_last",
+    "request_in_recent",
+    "turns_since_request_log",
+    "turn_codes_in_last",
+    "turn_codes_in_recent",
+    "turn_codes_said_again",
 ];
 
 /// Turns counted as recent.
@@ -116,6 +122,8 @@ struct View<'a> {
     turn_scores: [Vec<f32>; 4],
     turn_ranks: Vec<f32>,
     speaker_asked: Vec<bool>,
+    /// By turn of `turn_scores`: what [`View::topic`] gives; zeros where no candidate stands.
+    topics: Vec<[f32; 6]>,
 }
 
 impl<'a> View<'a> {
@@ -144,11 +152,17 @@ impl<'a> View<'a> {
             records: Vec::new(),
             first_turn,
             turn_ranks: ranks(&turn_scores[2]),
-            turn_scores,
             speaker_asked: context.agents.iter().map(|name| names(name, context.last)).collect(),
+            topics: vec![[0.0; 6]; turn_scores[0].len()],
+            turn_scores,
             bm25,
         };
         view.records = view.record_scores(segments);
+        let mut turns: Vec<usize> = segments.iter().map(|at| history.place(*at).turn as usize).collect();
+        turns.dedup();
+        for turn in turns {
+            view.topics[turn - first_turn] = view.topic(turn);
+        }
         view
     }
 
@@ -210,6 +224,35 @@ impl<'a> View<'a> {
         .map(|share| share / (rarest as f32).sqrt())
     }
 
+    /// Whether the talk is still about what this turn is about. A tool result is about what its call asked for, so:
+    /// codes of the request in the last message and in the recent turns, turns since one was mentioned, and the
+    /// shares of the turn's own codes in the last message, in the recent turns, and said again later.
+    fn topic(&self, turn: usize) -> [f32; 6] {
+        let history = self.context.history;
+        let codes = |turn: usize| -> Vec<ItemId> {
+            let ids = history.range(turn).flat_map(|at| history.items_of(at)).copied();
+            let mut codes: Vec<ItemId> = ids.filter(|id| self.item(*id).kind == ItemKind::Code).collect();
+            codes.sort_unstable();
+            codes.dedup();
+            codes
+        };
+        let is_result = history.turns()[turn].role == Role::Tool && turn > 0;
+        let request = if is_result { codes(turn - 1) } else { Vec::new() };
+        let own = codes(turn);
+        let any = |flags: &[bool]| f32::from(u8::from(request.iter().any(|id| flags[*id as usize])));
+        let now = self.context.now.max(turn);
+        let mention = |id: &ItemId| self.item(*id).segments.last().map(|at| history.place(*at as usize).turn as usize);
+        let mentioned = request.iter().filter_map(mention).max().unwrap_or(turn);
+        [
+            any(&self.in_last),
+            any(&self.in_recent),
+            log(now - mentioned.min(now), 4.0),
+            self.share(&own, |id, _| self.in_last[id as usize]),
+            self.share(&own, |id, _| self.in_recent[id as usize]),
+            self.share(&own, |_, item| self.said_after(item, turn)),
+        ]
+    }
+
     fn features(&self, candidate: usize, at: usize) -> [f32; FEATURE_NAMES.len()] {
         let history = self.context.history;
         let place = history.place(at);
@@ -224,6 +267,7 @@ impl<'a> View<'a> {
         let last_mention = last_mention.map(|at| history.place(*at as usize).turn as usize).max().unwrap_or(turn_at);
         let terms = history.terms_of(at);
         let idf: f32 = terms.iter().map(|term| self.bm25.idf(*term)).sum::<f32>() / terms.len().max(1) as f32;
+        let topic = self.topics[turn_at - self.first_turn];
         let has = |kind| flag(ids.iter().any(|id| self.item(*id).kind == kind));
         let has_atom = |kind| flag(segment.atoms.iter().any(|atom| atom.kind == kind));
         [
@@ -275,6 +319,12 @@ impl<'a> View<'a> {
             flag(self.key_was_called(segment, turn)),
             self.turn_ranks[turn_at - self.first_turn],
             flag(ids.iter().any(|id| !self.said_before(self.item(*id), turn_at))),
+            topic[0],
+            topic[1],
+            topic[2],
+            topic[3],
+            topic[4],
+            topic[5],
         ]
     }
 

@@ -79,7 +79,9 @@ impl Cutter<'_> {
         let mut segment = Segment::bare(SegmentKind::Field, span, format!("{key} {value}").trim());
         key.clone_into(&mut segment.key);
         segment.record = self.record;
-        segment.cost = if self.keyed { 1 + key.len().div_ceil(5) as u32 } else { 0 };
+        // In a table the header carries the key, elsewhere each field does, about six letters a token.
+        let last_key = key.rsplit(' ').next().unwrap_or_default();
+        segment.cost = if self.keyed { 1 + last_key.len().div_ceil(6) as u32 } else { 0 };
         let own = self.segments.len();
         self.segments.push(segment);
         self.heads.push(head.filter(|head| *head != own));

@@ -29,7 +29,7 @@ pub(crate) struct EvalArgs {
     /// Side of the split to replay: test, validation, train or all. A shipped data set is replayed on its test side,
     /// a file of one's own as a whole.
     #[arg(long, value_parser = parse_side)]
-    split: Option<Option<Side>>,
+    split: Option<SideChoice>,
     /// Shares of the history to keep, in per cent.
     #[arg(long, value_delimiter = ',', value_name = "PERCENT")]
     budgets: Option<Vec<f64>>,
@@ -53,13 +53,16 @@ pub(crate) struct EvalArgs {
     skip_bad: bool,
 }
 
-fn parse_side(name: &str) -> Result<Option<Side>, String> {
-    match name {
-        "all" => Ok(None),
-        "train" => Ok(Some(Side::Train)),
-        "validation" => Ok(Some(Side::Validation)),
-        "test" => Ok(Some(Side::Test)),
-        _ => Err("expected test, validation, train or all".to_owned()),
+/// A side of a split, or none for the whole data set.
+#[derive(Debug, Clone, Copy)]
+struct SideChoice(Option<Side>);
+
+fn parse_side(name: &str) -> Result<SideChoice, String> {
+    let sides = [Side::Train, Side::Validation, Side::Test];
+    match sides.into_iter().find(|side| side.name() == name) {
+        Some(side) => Ok(SideChoice(Some(side))),
+        None if name == "all" => Ok(SideChoice(None)),
+        None => Err("expected test, validation, train or all".to_owned()),
     }
 }
 
@@ -120,7 +123,7 @@ fn read(args: &EvalArgs, counter: &Arc<TokenCounter>) -> miette::Result<(String,
     let dataset = Dataset::open(&args.dataset, &options).map_err(dataset_report)?;
     let (mut episodes, skipped) = dataset.read_all().map_err(dataset_report)?;
     crate::cmd::dataset::tell_skipped(&skipped);
-    let side = args.split.unwrap_or_else(|| dataset.manifest().map(|_| Side::Test));
+    let side = args.split.map_or_else(|| dataset.manifest().map(|_| Side::Test), |choice| choice.0);
     if let Some(side) = side {
         let split = Split::of(&episodes, dataset.split_spec()).into_diagnostic()?;
         episodes = split.select(&episodes, side);
