@@ -1,6 +1,6 @@
 //! How long a served turn and a training batch take: `cargo bench -p lrrc-model --bench speed`.
 //!
-//! One thread. Episodes are random in the shapes of tau-bench and QMSum.
+//! One thread, the allocator of the `lrrc` binary. Episodes are random in the shapes of tau-bench and QMSum.
 
 #[path = "../tests/synthetic/mod.rs"]
 mod synthetic;
@@ -12,6 +12,9 @@ use burn::tensor::Device;
 use lrrc_episode::observe::EpisodeObservation;
 use lrrc_model::{Batch, CoordinatorConfig, LossConfig, Meta, Policy};
 use synthetic::{Shape, episode};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const TAU: Shape = Shape { turns: 28, segments: 90, tokens: 10, decisions: 25, vocabulary: 2_000 };
 const MEETING: Shape = Shape { turns: 550, segments: 3, tokens: 40, decisions: 8, vocabulary: 3_000 };

@@ -4,6 +4,8 @@
 //! everything is checked in one place, so a [`CoordinatorConfig`] that passed [`CoordinatorConfig::validate`] always
 //! builds.
 
+use std::fmt::Display;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::ConfigError;
@@ -148,7 +150,7 @@ impl CoordinatorConfig {
 fn require(
     holds: bool,
     key: &'static str,
-    value: impl ToString,
+    value: impl Display + Copy,
     rule: impl Into<String>,
 ) -> Result<(), ConfigError> {
     if holds { Ok(()) } else { Err(ConfigError { key, value: value.to_string(), rule: rule.into() }) }

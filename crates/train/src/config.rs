@@ -6,6 +6,8 @@
 
 mod raw;
 
+use std::fmt::Display;
+
 use lrrc_model::{CoordinatorConfig, LossConfig};
 use serde::{Deserialize, Serialize};
 
@@ -230,11 +232,11 @@ impl Config {
     }
 }
 
-fn fault(key: &str, value: impl ToString, rule: &str) -> ConfigError {
+fn fault(key: &str, value: impl Display + Copy, rule: &str) -> ConfigError {
     ConfigError::Value { key: key.to_owned(), value: value.to_string(), rule: rule.to_owned() }
 }
 
-fn require(holds: bool, key: &str, value: impl ToString, rule: &str) -> Result<(), ConfigError> {
+fn require(holds: bool, key: &str, value: impl Display + Copy, rule: &str) -> Result<(), ConfigError> {
     if holds { Ok(()) } else { Err(fault(key, value, rule)) }
 }
 
