@@ -126,47 +126,110 @@ impl Atoms {
 const MONTHS: &str = "january|february|march|april|may|june|july|august|september|october|november|december|\
                       jan|feb|mar|apr|jun|jul|aug|sept|sep|oct|nov|dec";
 
+const MONTH_STARTS: [&str; 12] =
+    ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+
+/// Groups 1 to 3 are an ISO date, 4 and 5 or 6 and 7 a month and its day or a day and its month, 8 to 10 a time, 11
+/// and 12 a bare hour, 13 a word and 14 a number.
 static ATOM: LazyLock<Regex> = LazyLock::new(|| {
     let pattern = format!(
         r"(?xi)
-        \b(?P<iso_month_year>\d{{4}})-(?P<iso_month>\d\d)-(?P<iso_day>\d\d)(?:\b|T)
-        | \b(?P<month>{MONTHS})\.?\ +(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\b(?:,?\ +(?:19|20)\d\d\b)?
-        | \b(?P<day_first>\d{{1,2}})(?:st|nd|rd|th)?\ +(?:of\ +)?(?P<month_last>{MONTHS})\b(?:,?\ +(?:19|20)\d\d\b)?
-        | (?P<hour>\d{{1,2}}):(?P<minute>\d\d)(?::\d\d)?(?:\ ?(?P<half>[ap])\.?m\b)?
-        | \b(?P<bare_hour>\d{{1,2}})\ ?(?P<bare_half>[ap])\.?m\b
-        | (?P<word>\d*\p{{L}}[\p{{L}}\p{{N}}]*(?:['’]\p{{L}}+)?)
-        | (?P<number>\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?|\d+(?:\.\d+)?)"
+        \b(\d{{4}})-(\d\d)-(\d\d)(?:\b|T)
+        | \b({MONTHS})\.?\ +(\d{{1,2}})(?:st|nd|rd|th)?\b(?:,?\ +(?:19|20)\d\d\b)?
+        | \b(\d{{1,2}})(?:st|nd|rd|th)?\ +(?:of\ +)?({MONTHS})\b(?:,?\ +(?:19|20)\d\d\b)?
+        | (\d{{1,2}}):(\d\d)(?::\d\d)?(?:\ ?([ap])\.?m\b)?
+        | \b(\d{{1,2}})\ ?([ap])\.?m\b
+        | (\d*\p{{L}}[\p{{L}}\p{{N}}]*(?:['’]\p{{L}}+)?)
+        | (\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?|\d+(?:\.\d+)?)"
     );
     Regex::new(&pattern).expect("the atom pattern is a constant")
 });
 
 /// The atoms of a text, in order.
 pub fn atoms(text: &str) -> impl Iterator<Item = Atom> + '_ {
-    ATOM.captures_iter(text).map(|found| {
-        let span = found.get_match().range();
-        let (text, kind) = canonical(&found);
-        Atom { text, kind, span }
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let atom = next_atom(text, at)?;
+        at = atom.span.end;
+        Some(atom)
     })
 }
 
+/// The first atom from `at` on. Plain words and numbers, which are most of any text, are read by hand; the pattern
+/// reads the rest.
+fn next_atom(text: &str, at: usize) -> Option<Atom> {
+    let bytes = text.as_bytes();
+    let from = at + bytes[at..].iter().position(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii())?;
+    let end = if bytes[from].is_ascii_digit() { plain_number_end(bytes, from) } else { plain_word_end(bytes, from) };
+    match end {
+        Some(end) if bytes[from].is_ascii_digit() => {
+            Some(Atom { text: text[from..end].to_owned(), kind: Kind::Number, span: from..end })
+        }
+        Some(end) => {
+            let (text, kind) = word(&text[from..end]);
+            Some(Atom { text, kind, span: from..end })
+        }
+        None => atom_by_pattern(text, from),
+    }
+}
+
+fn atom_by_pattern(text: &str, from: usize) -> Option<Atom> {
+    let found = ATOM.captures_at(text, from)?;
+    let span = found.get_match().range();
+    let (text, kind) = canonical(&found);
+    Some(Atom { text, kind, span })
+}
+
+/// Bytes from `from` on that the test holds for.
+fn run(bytes: &[u8], from: usize, test: impl Fn(&u8) -> bool) -> usize {
+    bytes[from..].iter().take_while(|byte| test(byte)).count()
+}
+
+/// The end of a word of ASCII letters and digits that cannot be a month, or nothing where the pattern must look.
+fn plain_word_end(bytes: &[u8], from: usize) -> Option<usize> {
+    let first = bytes[from..].first_chunk::<3>();
+    if first.is_some_and(|first| MONTH_STARTS.iter().any(|month| month.as_bytes().eq_ignore_ascii_case(first))) {
+        return None;
+    }
+    let mut end = from + run(bytes, from, u8::is_ascii_alphanumeric);
+    if bytes.get(end) == Some(&b'\'') {
+        let letters = run(bytes, end + 1, u8::is_ascii_alphabetic);
+        if letters == 0 {
+            return bytes.get(end + 1).is_none_or(u8::is_ascii).then_some(end).filter(|end| *end > from);
+        }
+        end += 1 + letters;
+    }
+    (end > from && bytes.get(end).is_none_or(u8::is_ascii)).then_some(end)
+}
+
+/// The end of a number of ASCII digits that cannot be part of a date, time or code, or nothing.
+fn plain_number_end(bytes: &[u8], from: usize) -> Option<usize> {
+    let digits = run(bytes, from, u8::is_ascii_digit);
+    let may_go_on = |next: &u8| {
+        !next.is_ascii()
+            || next.is_ascii_alphabetic()
+            || b".,-".contains(next)
+            || (digits <= 2 && b" :".contains(next))
+    };
+    (!bytes.get(from + digits).is_some_and(may_go_on)).then_some(from + digits)
+}
+
 fn canonical(found: &Captures<'_>) -> (String, Kind) {
-    let group = |name| found.name(name).map(|m| m.as_str());
-    if let (Some(month), Some(day)) = (group("iso_month"), group("iso_day")) {
+    let group = |index| found.get(index).map(|m| m.as_str());
+    if let (Some(month), Some(day)) = (group(2), group(3)) {
         return (date(month.parse().unwrap_or(0), day), Kind::Date);
     }
-    if let (Some(month), Some(day)) =
-        (group("month").or(group("month_last")), group("day").or(group("day_first")))
-    {
+    if let (Some(month), Some(day)) = (group(4).or(group(7)), group(5).or(group(6))) {
         return (date(month_number(month), day), Kind::Date);
     }
-    if let Some(hour) = group("hour").or(group("bare_hour")) {
-        let half = group("half").or(group("bare_half"));
-        return (time(hour, group("minute").unwrap_or("00"), half), Kind::Time);
+    if let Some(hour) = group(8).or(group(11)) {
+        let half = group(10).or(group(12));
+        return (time(hour, group(9).unwrap_or("00"), half), Kind::Time);
     }
-    if let Some(number) = group("number") {
+    if let Some(number) = group(14) {
         return (plain_number(number), Kind::Number);
     }
-    word(group("word").unwrap_or_default())
+    word(group(13).unwrap_or_default())
 }
 
 fn date(month: u32, day: &str) -> String {
@@ -174,10 +237,8 @@ fn date(month: u32, day: &str) -> String {
 }
 
 fn month_number(name: &str) -> u32 {
-    const FIRST_LETTERS: [&str; 12] =
-        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
     let name = name.to_lowercase();
-    FIRST_LETTERS.iter().position(|first| name.starts_with(first)).map_or(0, |at| at as u32 + 1)
+    MONTH_STARTS.iter().position(|first| name.starts_with(first)).map_or(0, |at| at as u32 + 1)
 }
 
 fn time(hour: &str, minute: &str, half: Option<&str>) -> String {
@@ -238,6 +299,8 @@ fn is_stopword(word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[track_caller]
@@ -262,5 +325,30 @@ mod tests {
         assert!(!text.has(&Atoms::of("HAT069")));
         assert!(!text.has(&Atoms::of("200")));
         assert!(!text.has(&Atoms::of("")));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(5_000))]
+
+        #[test]
+        fn what_is_read_by_hand_is_what_the_pattern_finds(
+            pieces in prop::collection::vec(prop_oneof![
+                "[a-cA-C0-9é’'. ,:_-]{0,6}",
+                "(may|Sept|JUNE|auguſt|marble|dec)",
+                "[0-9]{1,5}(st|,000|\\.5|:30|-05-20|T| ?pm| May)?",
+                "\\PC{0,3}",
+            ], 0..8)
+        ) {
+            let text = pieces.concat();
+            let by_pattern: Vec<Atom> = {
+                let mut at = 0;
+                std::iter::from_fn(|| {
+                    let atom = atom_by_pattern(&text, at)?;
+                    at = atom.span.end;
+                    Some(atom)
+                }).collect()
+            };
+            prop_assert_eq!(atoms(&text).collect::<Vec<_>>(), by_pattern);
+        }
     }
 }

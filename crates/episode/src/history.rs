@@ -114,7 +114,7 @@ impl History {
             self.note(&ids, at, turn.role);
             self.places.push(Place { turn: at as u32, within: within as u32 });
             self.items_of.push(ids);
-            self.note_terms(&segment.text);
+            self.note_terms(segment);
             if let (Role::Assistant, Some(key)) = (turn.role, segment.last_key()) {
                 self.call_keys.insert(key.to_owned());
             }
@@ -141,9 +141,11 @@ impl History {
         id
     }
 
-    fn note_terms(&mut self, text: &str) {
+    fn note_terms(&mut self, segment: &Segment) {
         let mut terms = Vec::new();
-        for term in terms_of_text(text) {
+        // Only a field has its key in its text; its atoms are those of its value.
+        let key = if segment.kind == SegmentKind::Field { segment.key.as_str() } else { "" };
+        for term in terms_of_text(key).chain(segment.atoms.iter().filter_map(term_of_atom)) {
             let next = self.terms.len() as u32;
             let id = *self.terms.entry(term).or_insert(next);
             self.term_segments.resize(self.terms.len(), 0);
@@ -265,7 +267,11 @@ impl History {
 }
 
 fn terms_of_text(text: &str) -> impl Iterator<Item = String> + '_ {
-    canon::atoms(text).filter(|atom| !atom.is_glue()).map(|atom| canon::stem(&atom.text))
+    canon::atoms(text).filter_map(|atom| term_of_atom(&atom))
+}
+
+fn term_of_atom(atom: &Atom) -> Option<String> {
+    (!atom.is_glue()).then(|| canon::stem(&atom.text))
 }
 
 /// The items of free text, in order, repetitions included.
@@ -276,16 +282,14 @@ pub fn items_of_text(text: &str) -> Vec<(String, ItemKind)> {
 }
 
 fn items_of_segment(segment: &Segment) -> Vec<(String, ItemKind)> {
-    let mut items = match segment.kind {
-        SegmentKind::Glue | SegmentKind::Call => Vec::new(),
-        SegmentKind::Field => {
-            let value = segment.value();
-            let mut items = items_of_text(&value);
-            items.extend(field_item(&segment.atoms, &value));
-            items
-        }
-        _ => items_of_text(&segment.text),
-    };
+    if matches!(segment.kind, SegmentKind::Glue | SegmentKind::Call) {
+        return Vec::new();
+    }
+    let value = segment.value();
+    let mut items = items_of_atoms(&segment.atoms, &value);
+    if segment.kind == SegmentKind::Field {
+        items.extend(field_item(&segment.atoms, &value));
+    }
     let mut at = 0;
     while at < items.len() {
         let repeated = items[..at].iter().any(|(text, _)| *text == items[at].0);

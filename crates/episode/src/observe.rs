@@ -134,3 +134,6 @@ pub struct EpisodeObservation {
     /// For a two-model episode: the agent rows of model_a and model_b.
     pub rivals: Option<[usize; 2]>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -73,9 +73,9 @@ pub fn select(
     let mut choice = Choice { history, value, shown, kept: vec![false; history.len()], opened: HashSet::new() };
     let mut heap: BinaryHeap<Entry> =
         offers.iter().map(|offer| Entry { density: choice.density(*offer), offer: *offer }).collect();
-    let mut records: HashMap<Record, Vec<Offer>> = HashMap::new();
+    let mut waiting: HashMap<Opener, Vec<Offer>> = HashMap::new();
     for offer in offers {
-        records.entry(choice.needs_open(offer.segment)).or_default().push(*offer);
+        waiting.entry(choice.opener(offer.segment)).or_default().push(*offer);
     }
     let mut left = match limit {
         Limit::Tokens(tokens) => tokens,
@@ -101,9 +101,8 @@ pub fn select(
             continue;
         }
         left -= cost;
-        for record in choice.keep(offer.segment, &mut picked) {
-            // A record that is opened and named makes the rest of it cheaper.
-            let cheaper = records.remove(&record).unwrap_or_default();
+        for opener in choice.keep(offer.segment, &mut picked) {
+            let cheaper = waiting.remove(&opener).unwrap_or_default();
             heap.extend(cheaper.into_iter().map(|offer| Entry { density: choice.density(offer), offer }));
         }
     }
@@ -111,16 +110,22 @@ pub fn select(
     picked
 }
 
-/// A turn and the number of a record or sentence in it.
-type Record = (u32, usize);
+/// What makes a segment cheaper once it is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Opener {
+    /// The segment that names its record.
+    Head(usize),
+    /// Anything of its sentence: turn and number within.
+    Sentence(u32, usize),
+}
 
 struct Choice<'a> {
     history: &'a History,
     value: &'a [f32],
     shown: &'a mut Shown,
     kept: Vec<bool>,
-    /// Records and sentences of which something is kept.
-    opened: HashSet<Record>,
+    /// What is kept of heads and sentences.
+    opened: HashSet<Opener>,
 }
 
 impl Choice<'_> {
@@ -139,17 +144,16 @@ impl Choice<'_> {
     /// A sentence of which nothing is kept costs the line break before it.
     fn opening(&self, segment: usize) -> f32 {
         let prose = self.history.segment(segment).kind != SegmentKind::Field;
-        let open = self.opened.contains(&self.record(segment));
-        if prose && !open { LINE_BREAK } else { 0.0 }
+        if prose && !self.opened.contains(&self.sentence(segment)) { LINE_BREAK } else { 0.0 }
     }
 
-    fn record(&self, segment: usize) -> Record {
-        (self.history.place(segment).turn, self.history.segment(segment).record)
+    fn sentence(&self, segment: usize) -> Opener {
+        Opener::Sentence(self.history.place(segment).turn, self.history.segment(segment).record)
     }
 
-    /// The record that makes this segment cheaper once something of it is kept: that of its head, or its own.
-    fn needs_open(&self, segment: usize) -> Record {
-        self.record(self.bundle(segment).last().unwrap_or(segment))
+    /// What makes this segment cheaper, as long as nothing is kept.
+    fn opener(&self, segment: usize) -> Opener {
+        self.bundle(segment).nth(1).map_or_else(|| self.sentence(segment), Opener::Head)
     }
 
     fn density(&self, offer: Offer) -> f32 {
@@ -163,16 +167,18 @@ impl Choice<'_> {
         gain / self.cost(offer.segment).max(1.0)
     }
 
-    /// Keeps the bundle of a segment and returns the records it touches.
-    fn keep(&mut self, segment: usize, picked: &mut Vec<usize>) -> Vec<Record> {
+    /// Keeps the bundle of a segment and returns what that opens.
+    fn keep(&mut self, segment: usize, picked: &mut Vec<usize>) -> Vec<Opener> {
         let bundle: Vec<usize> = self.bundle(segment).collect();
         for at in &bundle {
             self.kept[*at] = true;
             self.shown.show(self.history, *at);
-            self.opened.insert(self.record(*at));
             picked.push(*at);
         }
-        bundle.into_iter().map(|at| self.record(at)).collect()
+        let openers = bundle.into_iter().flat_map(|at| [Opener::Head(at), self.sentence(at)]);
+        let fresh: Vec<Opener> = openers.filter(|opener| !self.opened.contains(opener)).collect();
+        self.opened.extend(&fresh);
+        fresh
     }
 }
 

@@ -1,5 +1,6 @@
 //! Replays of recorded episodes: metrics, baselines, statistics and figures.
 
+pub mod bench;
 mod calibration;
 mod error;
 mod evaluate;

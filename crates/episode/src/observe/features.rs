@@ -158,12 +158,17 @@ impl<'a> View<'a> {
             bm25,
         };
         view.records = view.record_scores(segments);
-        let mut turns: Vec<usize> = segments.iter().map(|at| history.place(*at).turn as usize).collect();
+        view.note_topics(segments);
+        view
+    }
+
+    fn note_topics(&mut self, segments: &[usize]) {
+        let turn = |at: &usize| self.context.history.place(*at).turn as usize;
+        let mut turns: Vec<usize> = segments.iter().map(turn).collect();
         turns.dedup();
         for turn in turns {
-            view.topics[turn - first_turn] = view.topic(turn);
+            self.topics[turn - self.first_turn] = self.topic(turn);
         }
-        view
     }
 
     fn item(&self, id: ItemId) -> &Item {

@@ -152,18 +152,7 @@ impl Replay<'_> {
         };
         let evidence = query.map(|(_, query)| self.evidence(query)).unwrap_or_default();
         let asked = self.question_segments(at, query.map(|_| last.as_str()));
-        let first_decision = self.observation.decisions.len();
-        let old: Vec<usize> = (0..tail_from).flat_map(|turn| self.history.range(turn)).collect();
-        let leaving: Vec<usize> = (self.decided..tail_from).flat_map(|turn| self.history.range(turn)).collect();
-        self.decided = self.decided.max(tail_from);
-        for (mode, segments) in [(Mode::Once, leaving), (Mode::Rerank, old)] {
-            // A query opens a session of its own: deciding once and deciding anew are the same there.
-            let repeated = query.is_some() && mode == Mode::Once;
-            if self.options.modes.contains(&mode) && !segments.is_empty() && !repeated {
-                self.decide(mode, at, at.saturating_sub(1), &last, asked.clone(), &segments);
-            }
-        }
-        let decisions = (first_decision..self.observation.decisions.len()).collect();
+        let decisions = self.decide_old(at, tail_from, query.is_some(), &last, &asked);
         self.newest.push(last);
         self.calls.push(Call {
             turn: at,
@@ -174,6 +163,29 @@ impl Replay<'_> {
             output_tokens,
             decisions,
         });
+    }
+
+    /// Decides what leaves the tail and re-ranks all that has left it; returns the decisions taken.
+    fn decide_old(
+        &mut self,
+        at: usize,
+        tail_from: usize,
+        is_query: bool,
+        last: &str,
+        asked: &[usize],
+    ) -> Vec<usize> {
+        let first = self.observation.decisions.len();
+        let old: Vec<usize> = (0..tail_from).flat_map(|turn| self.history.range(turn)).collect();
+        let leaving: Vec<usize> = (self.decided..tail_from).flat_map(|turn| self.history.range(turn)).collect();
+        self.decided = self.decided.max(tail_from);
+        for (mode, segments) in [(Mode::Once, leaving), (Mode::Rerank, old)] {
+            // A query opens a session of its own: deciding once and deciding anew are the same there.
+            let repeated = is_query && mode == Mode::Once;
+            if self.options.modes.contains(&mode) && !segments.is_empty() && !repeated {
+                self.decide(mode, at, at.saturating_sub(1), last, asked.to_vec(), &segments);
+            }
+        }
+        (first..self.observation.decisions.len()).collect()
     }
 
     /// Segments of the question: those of the newest turn, or new ones for a query outside the turns.

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -21,8 +23,12 @@ fn texts(history: &History, picked: &[usize]) -> Vec<String> {
     picked.iter().map(|at| history.segment(*at).text.clone()).collect()
 }
 
+/// What the picked segments cost together, the line breaks before their sentences included.
 fn cost(history: &History, picked: &[usize]) -> f32 {
-    picked.iter().map(|at| history.segment(*at).cost.max(1) as f32).sum()
+    let tokens: f32 = picked.iter().map(|at| history.segment(*at).cost.max(1) as f32).sum();
+    let prose = picked.iter().filter(|at| history.segment(**at).kind != SegmentKind::Field);
+    let sentences: BTreeSet<_> = prose.map(|at| (history.place(*at).turn, history.segment(*at).record)).collect();
+    tokens + LINE_BREAK * sentences.len() as f32
 }
 
 const ROWS: &str = r#"[{"no":"HAT1","from":"JFK","price":152},{"no":"HAT2","from":"SFO","price":103}]"#;
@@ -126,9 +132,9 @@ proptest! {
         let mut shown = Shown::new();
         let value = vec![1.0; history.items().len()];
         let picked = select(&history, &offers(&history), &value, &mut shown, Limit::Density(least));
-        let mut kept = vec![false; history.len()];
-        picked.iter().for_each(|at| kept[*at] = true);
-        let choice = Choice { history: &history, value: &value, shown: &mut shown, kept };
+        let kept = vec![false; history.len()];
+        let mut choice = Choice { history: &history, value: &value, shown: &mut shown, kept, opened: HashSet::new() };
+        picked.iter().for_each(|at| drop(choice.keep(*at, &mut Vec::new())));
         for offer in offers(&history).into_iter().filter(|offer| !choice.kept[offer.segment]) {
             prop_assert!(choice.density(offer) < least);
         }
