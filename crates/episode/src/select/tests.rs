@@ -72,6 +72,12 @@ fn a_named_record_makes_its_other_fields_cheaper() {
 }
 
 #[test]
+fn phrases_of_a_sentence_share_its_line_break() {
+    let history = history(&[(Role::User, "HAT1 of the HAT2")]);
+    assert_eq!(pick(&history, Limit::Tokens(cost(&history, &[0, 2]))), [0, 2]);
+}
+
+#[test]
 fn what_is_shown_elsewhere_is_not_bought() {
     let history = history(&[(Role::User, "HAT1"), (Role::User, "HAT2")]);
     let mut shown = Shown::new();
