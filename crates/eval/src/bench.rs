@@ -222,7 +222,7 @@ fn made_up() -> Episode {
             90 + n * 7
         )
     };
-    let rows: Vec<String> = (60..69).map(row).collect();
+    let rows: Vec<String> = (60..73).map(row).collect();
     let turns = vec![
         Turn::text(0, Role::User, "Which flights go from New York to Seattle on May 20th, and which is the cheapest?"),
         Turn::text(0, Role::Tool, format!("[{}]", rows.join(","))),
@@ -300,7 +300,7 @@ mod tests {
         let policy = Policy::from_parts(&model, Meta::default());
         let options = BenchOptions { repetitions: 3, encoder_repetitions: 0 };
         let bench = bench_policy(&policy, &[], &device, options).unwrap();
-        assert_eq!((bench.rank, bench.turns, bench.segments_mean), (4, 1, 45.0));
+        assert_eq!((bench.rank, bench.turns, bench.segments_mean), (4, 1, 65.0));
         assert!(bench.total.p50_ms >= bench.step.p50_ms && bench.step.p50_ms > 0.0);
         let none = BenchOptions { repetitions: 0, encoder_repetitions: 0 };
         assert!(matches!(bench_policy(&policy, &[], &device, none), Err(BenchError::NoRepetitions)));
