@@ -261,7 +261,7 @@ fn bench_encoder(device: &Device, repetitions: usize) -> Result<Option<Latency>,
 /// One forward pass, to its end: a value of the output is read.
 fn forward(encoder: &TransformerEncoder, input: &Tensor<3>) -> Result<f32, BenchError> {
     let output = encoder.forward(TransformerEncoderInput::new(input.clone()));
-    let values = output.slice([0..1, 0..1, 0..1]).into_data().to_vec::<f32>().map_err(|_| BenchError::Encoder)?;
+    let values = output.slice([0..1, 0..1, 0..1]).into_data().try_into_vec::<f32>().map_err(|_| BenchError::Encoder)?;
     values.first().copied().ok_or(BenchError::Encoder)
 }
 
