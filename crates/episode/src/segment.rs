@@ -34,8 +34,6 @@ pub(crate) use prose::is_joint;
 
 /// Longest segment in characters.
 pub const MAX_CHARS: usize = 240;
-/// Estimated tokens of the mark that opens a turn inside a digest.
-pub const TURN_MARK_TOKENS: u32 = 1;
 
 /// What a segment is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

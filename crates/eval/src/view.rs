@@ -4,13 +4,14 @@ use std::{collections::HashMap, sync::Arc};
 
 use lrrc_episode::{TokenCounter, canon::Atoms, history::History};
 
-/// Tokens of the line that opens a digest.
+/// Tokens of the line that says that a conversation was compressed. A compressed turn stays a message of its own
+/// with its role; the tokens that a provider adds to each message are counted on neither side.
 pub const DIGEST_MARK_TOKENS: u32 = 4;
 
 /// One turn as a digest shows it.
 #[derive(Debug, Clone, Default)]
 pub struct Rendered {
-    /// Exact tokens, the turn's mark included where the turn is not shown as it was.
+    /// Exact tokens of the shown text.
     pub tokens: u32,
     /// Canonical atoms of the shown text.
     pub atoms: Atoms,
@@ -47,8 +48,7 @@ impl<'a> Viewer<'a> {
         let render = || {
             let mask: Vec<bool> = range.map(|at| keep.has(at)).collect();
             let text = history.turns()[turn].render(&mask);
-            let mark = if text.is_empty() { 0 } else { lrrc_episode::segment::TURN_MARK_TOKENS };
-            Arc::new(Rendered { tokens: counter.count(&text) + mark, atoms: Atoms::of(&text) })
+            Arc::new(Rendered { tokens: counter.count(&text), atoms: Atoms::of(&text) })
         };
         self.memory.entry((turn, bits)).or_insert_with(render).clone()
     }

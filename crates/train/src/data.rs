@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use lrrc_dataset::{Dataset, ReadOptions, Side, k_folds};
-use lrrc_episode::observe::{EpisodeObservation, ObserveOptions, observe_episode};
+use lrrc_episode::observe::{Decision, EpisodeObservation, Mode, ObserveOptions, observe_episode};
 use lrrc_episode::{Encoding, Episode, TokenCounter};
 use serde::{Deserialize, Serialize};
 
 use crate::config::DataConfig;
 use crate::error::TrainError;
 use crate::parallel::in_parallel;
+
+/// Most ingest decisions for each decision of another mode.
+const INGEST_SHARE: usize = 3;
 
 /// Observed episodes.
 #[derive(Debug, Clone, Default)]
@@ -95,7 +98,7 @@ impl Data {
 }
 
 /// Episodes to learn from, to choose with, and the number of rows passed over.
-fn sides(dataset: &Dataset, config: &DataConfig) -> Result<(Vec<Episode>, Vec<Episode>, u64), TrainError> {
+pub(crate) fn sides(dataset: &Dataset, config: &DataConfig) -> Result<(Vec<Episode>, Vec<Episode>, u64), TrainError> {
     let (episodes, report) = dataset.read_all()?;
     if config.folds == 0 {
         let split = lrrc_dataset::Split::of(&episodes, dataset.split_spec())?;
@@ -112,6 +115,22 @@ fn sides(dataset: &Dataset, config: &DataConfig) -> Result<(Vec<Episode>, Vec<Ep
 fn observe(episodes: &[Episode], counter: &TokenCounter, workers: usize) -> Vec<EpisodeObservation> {
     let options = ObserveOptions::default();
     in_parallel(workers, episodes.len(), |index| {
-        observe_episode(&episodes[index], counter, &options).observation
+        let mut observation = observe_episode(&episodes[index], counter, &options).observation;
+        thin(&mut observation.decisions);
+        observation
     })
+}
+
+/// Leaves at most [`INGEST_SHARE`] ingest decisions for each other decision, evenly spaced: a meeting has hundreds
+/// of turns and a handful of queries, and the queries would hardly ever be drawn.
+fn thin(decisions: &mut Vec<Decision>) {
+    let ingest = decisions.iter().filter(|decision| decision.mode == Mode::Ingest).count();
+    let most = INGEST_SHARE * (decisions.len() - ingest).max(1);
+    let stride = ingest.div_ceil(most).max(1);
+    let mut seen = 0;
+    decisions.retain(|decision| {
+        let is_ingest = decision.mode == Mode::Ingest;
+        seen += usize::from(is_ingest);
+        !is_ingest || seen % stride == 0
+    });
 }

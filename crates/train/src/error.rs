@@ -81,6 +81,9 @@ pub enum TrainError {
     /// An episode contradicts itself.
     #[error(transparent)]
     Episode(#[from] PolicyError),
+    /// The thresholds of the frozen modes could not be set.
+    #[error("the checkpoint could not be calibrated")]
+    Calibrate(#[from] lrrc_eval::EvalError),
     /// A checkpoint cannot be written or read.
     #[error("{source}{hint}")]
     Record {

@@ -15,6 +15,7 @@
 //! ```
 
 mod adamw;
+mod calibrate;
 mod card;
 mod checkpoint;
 mod config;

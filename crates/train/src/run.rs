@@ -19,6 +19,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lrrc_model::{Checkpoint, device, write_atomic};
 use serde_json::json;
 
+use crate::calibrate::calibrate;
 use crate::config::Config;
 use crate::data::Data;
 use crate::environment;
@@ -163,13 +164,14 @@ impl Run {
         outcome
     }
 
-    /// Best weights and control as one checkpoint folder.
+    /// Best weights, calibrated, and control as one checkpoint folder.
     fn finish(&self, best: &Path, control: Option<&Path>) -> Result<PathBuf, TrainError> {
         let device = device("cpu")?;
         let mut checkpoint = Checkpoint::load(best, &device)?;
         if let Some(control) = control {
             checkpoint.control = Some(Box::new(Checkpoint::load(control, &device)?));
         }
+        calibrate(&mut checkpoint, &self.config.data)?;
         let dir = self.dir.join("model");
         checkpoint.save(&dir)?;
         Ok(dir)
