@@ -79,6 +79,7 @@ impl Calibration {
     /// Sets the knobs of the frozen modes on validation episodes with their learned scores.
     #[must_use]
     pub fn set(observed: &[Observed], scores: &[Scores], counter: &TokenCounter, budgets: &[f64]) -> Self {
+        let kind = Kind::of(observed);
         let mut viewers = viewers(observed, counter);
         let mut knobs = BTreeMap::new();
         for method in [Method::LrrcIngest, Method::LrrcOnce] {
@@ -88,7 +89,7 @@ impl Calibration {
                         method.plan(&observed[at], &scores[at], knob)
                     })
                 };
-                (per_mille(*keep), calibrate(method.knob_range(), keep * SAFETY, STEPS, share))
+                (per_mille(*keep), calibrate(method.knob_range(kind), keep * SAFETY, STEPS, share))
             };
             knobs.insert(method.mode().name().to_owned(), budgets.iter().map(of).collect());
         }

@@ -180,7 +180,7 @@ impl Arena<'_> {
         }
         let observed = self.observed;
         let viewers = &mut self.viewers;
-        calibrate(method.knob_range(), keep, STEPS, |knob| {
+        calibrate(method.knob_range(self.kind), keep, STEPS, |knob| {
             kept_share(observed, viewers, method.whole(), |at| method.plan(&observed[at], &scores[at], knob))
         })
     }

@@ -1,14 +1,12 @@
 //! The compressors that are compared, each a name and a rule.
 
-use lrrc_episode::{
-    observe::{Call, FEATURE_NAMES, Mode, Observed},
-    select::Limit,
-};
+use lrrc_episode::observe::{Call, FEATURE_NAMES, Mode, Observed};
 use lrrc_model::Policy;
 use rayon::prelude::*;
 
 use crate::{
     EvalError,
+    calibration::Kind,
     metric::Whole,
     replay::{self, Plan, Scores},
     view::Kept,
@@ -129,13 +127,14 @@ impl Method {
         }
     }
 
-    /// Range of the knob: a share for whole turns, 1 / least score or 1 / least value per token elsewhere. A larger
-    /// knob keeps more.
+    /// Range of the knob: a share for whole turns and for queries, 1 / least score or 1 / least value per token
+    /// elsewhere. A larger knob keeps more.
     #[must_use]
-    pub fn knob_range(self) -> (f64, f64) {
-        match self {
-            Self::LastN | Self::HeadTail => (1e-3, 1.0),
-            _ => (0.05, 1e8),
+    pub fn knob_range(self, kind: Kind) -> (f64, f64) {
+        match (self, kind) {
+            (Self::LastN | Self::HeadTail, _) => (1e-3, 1.0),
+            (Self::LrrcIngest, _) | (_, Kind::Calls) => (0.05, 1e8),
+            (_, Kind::Queries) => (1e-3, 2.0),
         }
     }
 
@@ -143,7 +142,7 @@ impl Method {
     #[must_use]
     pub fn plan(self, observed: &Observed, scores: &Scores, knob: f64) -> Plan {
         let history = &observed.history;
-        let least = (1.0 / knob) as f32;
+        let limit = |call: &Call| replay::limit(observed, call, knob);
         let old = |call: &Call| (0..call.tail_from).filter(|turn| !history.range(*turn).is_empty());
         match self {
             Self::Full | Self::Table => {
@@ -153,13 +152,13 @@ impl Method {
             Self::HeadTail => replay::whole_turns(observed, |call| from_both_ends(old(call).collect()), knob),
             Self::ToolClearing => replay::without_old_results(observed, RESULTS_LEFT),
             Self::Random | Self::RecencyDedup | Self::Bm25 | Self::Bm25Smooth => {
-                replay::by_score(observed, scores, least)
+                replay::by_score(observed, scores, limit)
             }
             Self::Coverage | Self::NoState | Self::LrrcRerank => {
-                replay::rerank(observed, scores, |_| Limit::Density(least))
+                replay::rerank(observed, scores, limit)
             }
-            Self::LrrcOnce => replay::once(observed, scores, least),
-            Self::LrrcIngest => replay::ingest(observed, scores, least),
+            Self::LrrcOnce => replay::once(observed, scores, limit),
+            Self::LrrcIngest => replay::ingest(observed, scores, (1.0 / knob) as f32),
         }
     }
 

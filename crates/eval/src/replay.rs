@@ -3,7 +3,7 @@
 use lrrc_episode::{
     Role, TokenCounter,
     history::{History, ItemKind},
-    observe::{Call, Mode, Observed},
+    observe::{Call, Candidate, Mode, Observed},
     segment::SegmentKind,
     select::{Limit, Offer, Shown, select},
 };
@@ -84,7 +84,7 @@ pub(crate) fn rerank(observed: &Observed, scores: &Scores, limit: impl Fn(&Call)
 
 /// Decides each turn when it leaves the verbatim tail, and never again.
 #[must_use]
-pub(crate) fn once(observed: &Observed, scores: &Scores, least_density: f32) -> Plan {
+pub(crate) fn once(observed: &Observed, scores: &Scores, limit: impl Fn(&Call) -> Limit) -> Plan {
     let history = &observed.history;
     let mut frozen: Vec<usize> = Vec::new();
     let plan = |call: &Call| {
@@ -97,7 +97,7 @@ pub(crate) fn once(observed: &Observed, scores: &Scores, least_density: f32) -> 
             let newest = (call.tail_from..call.turn).flat_map(|turn| history.range(turn));
             newest.chain(frozen.iter().copied()).for_each(|at| shown.show(history, at));
             let (offers, value) = offers(history, observed, decision, &scores[decision]);
-            frozen.extend(select(history, &offers, &value, &mut shown, Limit::Density(least_density)));
+            frozen.extend(select(history, &offers, &value, &mut shown, limit(call)));
         }
         frozen.iter().for_each(|at| kept.keep(*at));
         kept
@@ -156,18 +156,46 @@ pub(crate) fn whole_turns(observed: &Observed, order: impl Fn(&Call) -> Vec<usiz
     observed.calls.iter().map(plan).collect()
 }
 
-/// Keeps the segments whose score reaches a threshold, without regard to what they repeat.
+/// Keeps the segments with the best scores, without regard to what they repeat.
 #[must_use]
-pub(crate) fn by_score(observed: &Observed, scores: &Scores, least: f32) -> Plan {
+pub(crate) fn by_score(observed: &Observed, scores: &Scores, limit: impl Fn(&Call) -> Limit) -> Plan {
+    let history = &observed.history;
+    let nothing = vec![0.0; history.items().len()];
     let plan = |call: &Call| {
         let mut kept = tail(observed, call);
         if let Some(decision) = decision_of(observed, call, Mode::Rerank) {
             let scored = observed.candidates(decision).zip(&scores[decision]);
-            scored.filter(|(_, score)| **score >= least).for_each(|(candidate, _)| kept.keep(candidate.segment));
+            match limit(call) {
+                Limit::Density(least) => {
+                    let best = scored.filter(|(_, score)| **score >= least);
+                    best.for_each(|(candidate, _)| kept.keep(candidate.segment));
+                }
+                limit => {
+                    let own = |at: usize, score: f32| score * history.segment(at).cost as f32;
+                    let offer = |(candidate, score): (&Candidate, &f32)| Offer {
+                        segment: candidate.segment,
+                        own: own(candidate.segment, *score),
+                    };
+                    let offers: Vec<Offer> = scored.map(offer).collect();
+                    let best = select(history, &offers, &nothing, &mut Shown::new(), limit);
+                    best.into_iter().for_each(|at| kept.keep(at));
+                }
+            }
         }
         kept
     };
     observed.calls.iter().map(plan).collect()
+}
+
+/// The limit that a knob sets for a call. A recorded call shares its budget with the other calls of its episode and
+/// data set: a least value per token. A query is a session of its own: a share of its history.
+pub(crate) fn limit(observed: &Observed, call: &Call, knob: f64) -> Limit {
+    if call.query.is_none() {
+        return Limit::Density((1.0 / knob) as f32);
+    }
+    let turns = &observed.history.turns()[..call.turn];
+    let history: u64 = turns.iter().map(|turn| u64::from(turn.source_tokens)).sum();
+    Limit::Tokens((knob.min(1.0) * history as f64) as f32)
 }
 
 /// Everything but the tool results older than the newest `results`.

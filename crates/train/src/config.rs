@@ -41,13 +41,15 @@ pub struct DataConfig {
     pub fold: usize,
     /// Decisions of an episode used in one epoch, drawn anew each epoch; 0 takes all.
     pub decisions: usize,
+    /// After choosing the number of epochs on the validation side, learn anew from both sides for that many.
+    pub refit: bool,
     /// Pass over faulty rows instead of stopping at the first.
     pub skip_bad: bool,
 }
 
 impl Default for DataConfig {
     fn default() -> Self {
-        Self { datasets: vec!["taubench-airline".into()], folds: 0, fold: 0, decisions: 0, skip_bad: false }
+        Self { datasets: vec!["taubench-airline".into()], folds: 0, fold: 0, decisions: 0, refit: false, skip_bad: false }
     }
 }
 

@@ -30,7 +30,7 @@ fn processor() -> Option<String> {
     line.split_once(':').map(|(_, name)| name.trim().to_owned())
 }
 
-/// The commit of the working folder, `+` if it was changed since.
+/// The commit of the working folder, with `+` where files differ from it.
 fn commit() -> Option<String> {
     let git = |args: &[&str]| {
         let output = Command::new("git").args(args).output().ok()?;

@@ -27,6 +27,11 @@ use crate::error::{ConfigError, TrainError};
 use crate::fit::{Effects, Ending, Outcome, fit, steps_per_epoch};
 use crate::parallel::threads;
 
+/// What the card of a refitted model says besides.
+const REFIT_NOTE: &str = "\n## Refit\n\nThe figures above, and the thresholds of the frozen modes, are those of the run \
+    that chose the number of epochs on validation episodes it had not seen. These weights were then learned anew, for \
+    as many epochs, from the training and the validation episodes together.\n";
+
 /// Configurations that are part of the program, by name.
 pub const PRESETS: [(&str, &str); 3] = [
     ("quickstart", include_str!("../../../configs/train/quickstart.toml")),
@@ -115,25 +120,27 @@ impl Run {
         let data = json!({ "hash": self.data.hash, "sources": self.data.sources });
         self.note("data.json", &serde_json::to_vec_pretty(&data).unwrap_or_default())?;
 
-        let mut outcome = self.train(&self.config, dir, "train", stop, quiet)?;
+        let mut outcome = self.learn(&self.config, dir, "train", stop, quiet)?;
         let mut control = None;
         if self.config.run.control && outcome.ending != Ending::Interrupted {
             let mut config = self.config.clone();
             config.model.use_state = false;
             config.run.name = format!("{} control", config.run.name);
-            let inner = self.train(&config, &dir.join("control"), "control", stop, quiet)?;
+            let inner = self.learn(&config, &dir.join("control"), "control", stop, quiet)?;
             if inner.ending == Ending::Interrupted {
                 outcome.ending = Ending::Interrupted;
             }
-            control = Some(inner.checkpoint);
+            control = Some(dir.join("control"));
         }
         if outcome.ending != Ending::Interrupted {
-            outcome.checkpoint = self.finish(&outcome.checkpoint, control.as_deref())?;
+            outcome.checkpoint = self.finish(dir, control.as_deref())?;
         }
         Ok(outcome)
     }
 
-    fn train(
+    /// Trains and, where the configuration asks for it, learns again from all episodes for as many epochs as were
+    /// best.
+    fn learn(
         &self,
         config: &Config,
         dir: &Path,
@@ -141,10 +148,32 @@ impl Run {
         stop: &AtomicBool,
         quiet: bool,
     ) -> Result<Outcome, TrainError> {
+        let mut outcome = self.train(config, &self.data, dir, name, stop, quiet)?;
+        if let (true, Some((epochs, _))) = (config.data.refit, outcome.best)
+            && outcome.ending != Ending::Interrupted
+        {
+            let mut config = config.clone();
+            config.optim.epochs = epochs;
+            config.optim.patience = 0;
+            let mut data = self.data.clone();
+            data.train.extend(data.validation.iter().cloned());
+            outcome.ending = self.train(&config, &data, &dir.join("refit"), "refit", stop, quiet)?.ending;
+        }
+        Ok(outcome)
+    }
+
+    fn train(
+        &self,
+        config: &Config,
+        data: &Data,
+        dir: &Path,
+        name: &str,
+        stop: &AtomicBool,
+        quiet: bool,
+    ) -> Result<Outcome, TrainError> {
         fs::create_dir_all(dir.join("checkpoints")).map_err(at(dir))?;
         let resume = self.resume && dir.join("checkpoints").join("last").exists();
-        let bar =
-            bar(name, steps_per_epoch(config, self.data.train.len()) * config.optim.epochs as u64, quiet);
+        let bar = bar(name, steps_per_epoch(config, data.train.len()) * config.optim.epochs as u64, quiet);
         let effects = Effects {
             stop,
             on_step: &|record| bar.set_position(record.step),
@@ -156,7 +185,7 @@ impl Run {
                 ));
             },
         };
-        let outcome = fit(config, &self.data, dir, resume, &effects);
+        let outcome = fit(config, data, dir, resume, &effects);
         match &outcome {
             Ok(_) => bar.finish(),
             Err(_) => bar.abandon(),
@@ -165,16 +194,30 @@ impl Run {
     }
 
     /// Best weights, calibrated, and control as one checkpoint folder.
-    fn finish(&self, best: &Path, control: Option<&Path>) -> Result<PathBuf, TrainError> {
-        let device = device("cpu")?;
-        let mut checkpoint = Checkpoint::load(best, &device)?;
+    fn finish(&self, dir: &Path, control: Option<&Path>) -> Result<PathBuf, TrainError> {
+        let mut checkpoint = self.chosen(dir)?;
         if let Some(control) = control {
-            checkpoint.control = Some(Box::new(Checkpoint::load(control, &device)?));
+            checkpoint.control = Some(Box::new(self.chosen(control)?));
         }
-        calibrate(&mut checkpoint, &self.config.data)?;
         let dir = self.dir.join("model");
         checkpoint.save(&dir)?;
         Ok(dir)
+    }
+
+    /// The best checkpoint of a run with its thresholds. After a refit, the refitted weights with the figures and
+    /// the thresholds of the best checkpoint, since those were measured on episodes that it had not seen.
+    fn chosen(&self, dir: &Path) -> Result<Checkpoint, TrainError> {
+        let device = device("cpu")?;
+        let mut best = Checkpoint::load(&dir.join("checkpoints").join("best"), &device)?;
+        calibrate(&mut best, &self.config.data)?;
+        if !self.config.data.refit {
+            return Ok(best);
+        }
+        let mut refit = Checkpoint::load(&dir.join("refit").join("checkpoints").join("last"), &device)?;
+        refit.meta.metrics = best.meta.metrics;
+        refit.meta.calibration = best.meta.calibration;
+        refit.card = format!("{}{REFIT_NOTE}", best.card);
+        Ok(refit)
     }
 
     fn note(&self, name: &str, bytes: &[u8]) -> Result<(), TrainError> {
