@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+pub(super) use crate::root;
+
 /// Top folders that hold what is written here; build output and runs lie elsewhere.
 const FOLDERS: [&str; 8] =
     [".ci", "checkpoints", "configs", "crates", "datasets", "proofs", "python", "tests"];
@@ -27,11 +29,6 @@ impl File {
 #[derive(Debug)]
 pub(super) struct Tree {
     pub(super) files: Vec<File>,
-}
-
-/// The root of the workspace.
-pub(super) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 impl Tree {

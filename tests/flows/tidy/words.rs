@@ -126,7 +126,7 @@ fn each_law_about_words_catches_its_case() {
     );
     let clock = "// std::fs::read\nlet now = std::time::SystemTime::now();\nuse std::fs;\n";
     assert_eq!(at(impure(&file("crates/episode/src/a.rs", clock))), [2, 3]);
-    assert_eq!(at(impure(&file("crates/dataset/src/a.rs", clock))), []);
+    assert!(impure(&file("crates/dataset/src/a.rs", clock)).is_empty());
 }
 
 #[test]

@@ -69,6 +69,8 @@ pub const FEATURE_NAMES: [&str; 54] = [
     "turn_codes_said_again",
 ];
 
+/// How many of the first features tell what a segment is.
+const FORM_FEATURES: usize = 22;
 /// Turns counted as recent.
 const RECENT_TURNS: usize = 3;
 
@@ -130,15 +132,18 @@ impl<'a> View<'a> {
     fn new(context: &'a Context<'a>, segments: &[usize]) -> Self {
         let history = context.history;
         let bm25 = Bm25::new(history);
-        let recent = (context.now + 1).saturating_sub(RECENT_TURNS)..(context.now + 1).min(history.turns().len());
+        let recent =
+            (context.now + 1).saturating_sub(RECENT_TURNS)..(context.now + 1).min(history.turns().len());
         let last_terms = history.known_terms(context.last);
         let last_items = history.known_items(context.last);
         let recent_segments: Vec<usize> = recent.flat_map(|turn| history.range(turn)).collect();
         let mut recent_terms = last_terms.clone();
         recent_segments.iter().for_each(|at| recent_terms.extend(history.terms_of(*at)));
-        let recent_items = recent_segments.iter().flat_map(|at| history.items_of(*at)).chain(&last_items).copied();
+        let recent_items =
+            recent_segments.iter().flat_map(|at| history.items_of(*at)).chain(&last_items).copied();
         let first_request = history.turns().iter().position(|turn| turn.role == Role::User);
-        let first_items = first_request.map(|turn| history.range(turn).flat_map(|at| history.items_of(at)).copied());
+        let first_items =
+            first_request.map(|turn| history.range(turn).flat_map(|at| history.items_of(at)).copied());
         let (first_turn, turn_scores) = turn_scores(&bm25, history, &Query::new(&last_terms), segments);
         let mut view = Self {
             context,
@@ -246,7 +251,8 @@ impl<'a> View<'a> {
         let own = codes(turn);
         let any = |flags: &[bool]| f32::from(u8::from(request.iter().any(|id| flags[*id as usize])));
         let now = self.context.now.max(turn);
-        let mention = |id: &ItemId| self.item(*id).segments.last().map(|at| history.place(*at as usize).turn as usize);
+        let mention =
+            |id: &ItemId| self.item(*id).segments.last().map(|at| history.place(*at as usize).turn as usize);
         let mentioned = request.iter().filter_map(mention).max().unwrap_or(turn);
         [
             any(&self.in_last),
@@ -259,6 +265,15 @@ impl<'a> View<'a> {
     }
 
     fn features(&self, candidate: usize, at: usize) -> [f32; FEATURE_NAMES.len()] {
+        let mut features = [0.0; FEATURE_NAMES.len()];
+        let (form, bearing) = features.split_at_mut(FORM_FEATURES);
+        form.copy_from_slice(&self.form(at));
+        bearing.copy_from_slice(&self.bearing(candidate, at));
+        features
+    }
+
+    /// What the segment is and where it stands.
+    fn form(&self, at: usize) -> [f32; FORM_FEATURES] {
         let history = self.context.history;
         let place = history.place(at);
         let turn_at = place.turn as usize;
@@ -266,13 +281,6 @@ impl<'a> View<'a> {
         let segment = history.segment(at);
         let ids = history.items_of(at);
         let now = self.context.now.max(turn_at);
-        let flag = |on: bool| f32::from(u8::from(on));
-        let mentions = ids.iter().map(|id| self.item(*id).segments.len() as f32);
-        let last_mention = ids.iter().filter_map(|id| self.item(*id).segments.last());
-        let last_mention = last_mention.map(|at| history.place(*at as usize).turn as usize).max().unwrap_or(turn_at);
-        let terms = history.terms_of(at);
-        let idf: f32 = terms.iter().map(|term| self.bm25.idf(*term)).sum::<f32>() / terms.len().max(1) as f32;
-        let topic = self.topics[turn_at - self.first_turn];
         let has = |kind| flag(ids.iter().any(|id| self.item(*id).kind == kind));
         let has_atom = |kind| flag(segment.atoms.iter().any(|atom| atom.kind == kind));
         [
@@ -298,6 +306,25 @@ impl<'a> View<'a> {
             has_atom(Kind::Date),
             has_atom(Kind::Time),
             digit_share(segment),
+        ]
+    }
+
+    /// How the segment bears on the rest of the history and on the newest message.
+    fn bearing(&self, candidate: usize, at: usize) -> [f32; FEATURE_NAMES.len() - FORM_FEATURES] {
+        let history = self.context.history;
+        let turn_at = history.place(at).turn as usize;
+        let turn = &history.turns()[turn_at];
+        let segment = history.segment(at);
+        let ids = history.items_of(at);
+        let now = self.context.now.max(turn_at);
+        let mentions = ids.iter().map(|id| self.item(*id).segments.len() as f32);
+        let last_mention = ids.iter().filter_map(|id| self.item(*id).segments.last());
+        let last_mention =
+            last_mention.map(|at| history.place(*at as usize).turn as usize).max().unwrap_or(turn_at);
+        let terms = history.terms_of(at);
+        let idf: f32 = terms.iter().map(|term| self.bm25.idf(*term)).sum::<f32>() / terms.len().max(1) as f32;
+        let topic = self.topics[turn_at - self.first_turn];
+        [
             self.share(ids, |id, _| self.in_last[id as usize]),
             self.share(ids, |id, _| self.in_recent[id as usize]),
             self.share(ids, |id, _| self.in_first[id as usize]),
@@ -339,6 +366,10 @@ impl<'a> View<'a> {
     }
 }
 
+fn flag(on: bool) -> f32 {
+    f32::from(u8::from(on))
+}
+
 /// Relative weight of an item kind in shares and in hand-weighted coverage.
 pub(crate) fn item_weight(kind: ItemKind) -> f32 {
     match kind {
@@ -368,7 +399,12 @@ fn flags(history: &History, ids: impl Iterator<Item = ItemId>) -> Vec<bool> {
 }
 
 /// Relevance of the turns that the segments stand in and of those around them: plain, then smoothed.
-fn turn_scores(bm25: &Bm25<'_>, history: &History, query: &Query, segments: &[usize]) -> (usize, [Vec<f32>; 4]) {
+fn turn_scores(
+    bm25: &Bm25<'_>,
+    history: &History,
+    query: &Query,
+    segments: &[usize],
+) -> (usize, [Vec<f32>; 4]) {
     let turn = |at: Option<&usize>| at.map_or(0, |at| history.place(*at).turn as usize);
     let from = turn(segments.first()).saturating_sub(SMOOTH_REACH);
     let to = (turn(segments.last()) + SMOOTH_REACH + 1).min(history.turns().len());
