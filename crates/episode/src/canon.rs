@@ -160,7 +160,11 @@ pub fn atoms(text: &str) -> impl Iterator<Item = Atom> + '_ {
 fn next_atom(text: &str, at: usize) -> Option<Atom> {
     let bytes = text.as_bytes();
     let from = at + bytes[at..].iter().position(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii())?;
-    let end = if bytes[from].is_ascii_digit() { plain_number_end(bytes, from) } else { plain_word_end(bytes, from) };
+    let end = if bytes[from].is_ascii_digit() {
+        plain_number_end(bytes, from)
+    } else {
+        plain_word_end(bytes, from)
+    };
     match end {
         Some(end) if bytes[from].is_ascii_digit() => {
             Some(Atom { text: text[from..end].to_owned(), kind: Kind::Number, span: from..end })
@@ -188,7 +192,9 @@ fn run(bytes: &[u8], from: usize, test: impl Fn(&u8) -> bool) -> usize {
 /// The end of a word of ASCII letters and digits that cannot be a month, or nothing where the pattern must look.
 fn plain_word_end(bytes: &[u8], from: usize) -> Option<usize> {
     let first = bytes[from..].first_chunk::<3>();
-    if first.is_some_and(|first| MONTH_STARTS.iter().any(|month| month.as_bytes().eq_ignore_ascii_case(first))) {
+    if first
+        .is_some_and(|first| MONTH_STARTS.iter().any(|month| month.as_bytes().eq_ignore_ascii_case(first)))
+    {
         return None;
     }
     let mut end = from + run(bytes, from, u8::is_ascii_alphanumeric);

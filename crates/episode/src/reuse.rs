@@ -95,7 +95,11 @@ pub fn text_needs(history: &History, said: &Said, text: &str) -> Needs {
     let known = history.known_items(text);
     for id in known.into_iter().filter(|id| !history.items()[*id as usize].segments.is_empty()) {
         let is_word = history.items()[id as usize].kind == ItemKind::Word;
-        if is_word { needs.words.push(id) } else { needs.answers.push(id) }
+        if is_word {
+            needs.words.push(id);
+        } else {
+            needs.answers.push(id);
+        }
         needs.items.push(id);
     }
     retain_new(history, said, &mut needs.items);
@@ -108,7 +112,13 @@ fn retain_new(history: &History, said: &Said, ids: &mut Vec<ItemId>) {
     ids.retain(|id| !history.items()[*id as usize].in_system && !last.contains(id));
 }
 
-fn collect_arguments(value: &Value, history: &History, said: &Said, out: &mut Vec<Argument>, text: &mut String) {
+fn collect_arguments(
+    value: &Value,
+    history: &History,
+    said: &Said,
+    out: &mut Vec<Argument>,
+    text: &mut String,
+) {
     let visit = |value: &Value| collect_arguments(value, history, said, out, text);
     match value {
         Value::Object(map) => map.values().for_each(visit),

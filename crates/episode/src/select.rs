@@ -70,7 +70,8 @@ pub fn select(
     shown: &mut Shown,
     limit: Limit,
 ) -> Vec<usize> {
-    let mut choice = Choice { history, value, shown, kept: vec![false; history.len()], opened: HashSet::new() };
+    let mut choice =
+        Choice { history, value, shown, kept: vec![false; history.len()], opened: HashSet::new() };
     let mut heap: BinaryHeap<Entry> =
         offers.iter().map(|offer| Entry { density: choice.density(*offer), offer: *offer }).collect();
     let mut waiting: HashMap<Opener, Vec<Offer>> = HashMap::new();

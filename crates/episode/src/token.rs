@@ -203,7 +203,8 @@ mod tests {
     fn a_turn_counts_content_names_and_arguments_apart() {
         let counter = TokenCounter::new(Encoding::Cl100kBase);
         let mut turn = Turn::text(0, Role::Assistant, "hello world");
-        turn.tool_calls = vec![ToolCall { id: None, name: "get_user".into(), arguments: "{\"id\": 7}".into() }];
+        turn.tool_calls =
+            vec![ToolCall { id: None, name: "get_user".into(), arguments: "{\"id\": 7}".into() }];
         assert_eq!(counter.count_turn(&turn), 2 + counter.count("get_user") + counter.count("{\"id\": 7}"));
     }
 

@@ -143,7 +143,8 @@ fn cases(policy: &Policy, episodes: &[Episode]) -> Result<Vec<Case>, PolicyError
     let counter = TokenCounter::new(Encoding::Cl100kBase);
     let mut cases = Vec::new();
     for episode in episodes {
-        let wanted = |turn: &Turn| turn.role != Role::System && TURN_TOKENS.contains(&counter.count_turn(turn));
+        let wanted =
+            |turn: &Turn| turn.role != Role::System && TURN_TOKENS.contains(&counter.count_turn(turn));
         let Some(at) = episode.turns.iter().skip(1).position(wanted) else { continue };
         cases.push(Case::new(policy, episode, at + 1, &counter)?);
         if cases.len() == CASES {
@@ -158,12 +159,19 @@ fn cases(policy: &Policy, episodes: &[Episode]) -> Result<Vec<Case>, PolicyError
 
 impl Case {
     /// The turn `at` of an episode, with everything before it said.
-    fn new(policy: &Policy, episode: &Episode, at: usize, counter: &TokenCounter) -> Result<Self, PolicyError> {
+    fn new(
+        policy: &Policy,
+        episode: &Episode,
+        at: usize,
+        counter: &TokenCounter,
+    ) -> Result<Self, PolicyError> {
         let history = History::of(&episode.turns[..at], counter);
         let mut state = policy.state0();
         for (index, turn) in episode.turns[..at].iter().enumerate() {
-            let observed: Vec<SegmentObservation> =
-                history.range(index).map(|segment| segment_observation(&history.segment(segment).text, counter)).collect();
+            let observed: Vec<SegmentObservation> = history
+                .range(index)
+                .map(|segment| segment_observation(&history.segment(segment).text, counter))
+                .collect();
             state = policy.append(&state, input(turn, &observed))?;
         }
         let turn = episode.turns[at].clone();
@@ -197,7 +205,11 @@ impl Case {
         Ok((featurise_ms, start.elapsed().as_secs_f64() * 1e3, scores.len()))
     }
 
-    fn featurise(&self, history: &mut History, counter: &TokenCounter) -> (Vec<SegmentObservation>, Vec<Candidate>) {
+    fn featurise(
+        &self,
+        history: &mut History,
+        counter: &TokenCounter,
+    ) -> (Vec<SegmentObservation>, Vec<Candidate>) {
         let at = history.turns().len();
         history.push(&self.turn, counter);
         let own: Vec<usize> = history.range(at).collect();
@@ -224,7 +236,11 @@ fn made_up() -> Episode {
     };
     let rows: Vec<String> = (60..73).map(row).collect();
     let turns = vec![
-        Turn::text(0, Role::User, "Which flights go from New York to Seattle on May 20th, and which is the cheapest?"),
+        Turn::text(
+            0,
+            Role::User,
+            "Which flights go from New York to Seattle on May 20th, and which is the cheapest?",
+        ),
         Turn::text(0, Role::Tool, format!("[{}]", rows.join(","))),
     ];
     Episode {
@@ -247,7 +263,8 @@ fn bench_encoder(device: &Device, repetitions: usize) -> Result<Option<Latency>,
     }
     let config = TransformerEncoderConfig::new(ENCODER_WIDTH, 4 * ENCODER_WIDTH, 12, 12).with_dropout(0.0);
     let encoder = config.init(device);
-    let input = Tensor::<3>::random([1, ENCODER_TOKENS, ENCODER_WIDTH], Distribution::Normal(0.0, 1.0), device);
+    let input =
+        Tensor::<3>::random([1, ENCODER_TOKENS, ENCODER_WIDTH], Distribution::Normal(0.0, 1.0), device);
     forward(&encoder, &input)?;
     let mut times = Vec::with_capacity(repetitions);
     for _ in 0..repetitions {
@@ -261,7 +278,11 @@ fn bench_encoder(device: &Device, repetitions: usize) -> Result<Option<Latency>,
 /// One forward pass, to its end: a value of the output is read.
 fn forward(encoder: &TransformerEncoder, input: &Tensor<3>) -> Result<f32, BenchError> {
     let output = encoder.forward(TransformerEncoderInput::new(input.clone()));
-    let values = output.slice([0..1, 0..1, 0..1]).into_data().try_into_vec::<f32>().map_err(|_| BenchError::Encoder)?;
+    let values = output
+        .slice([0..1, 0..1, 0..1])
+        .into_data()
+        .try_into_vec::<f32>()
+        .map_err(|_| BenchError::Encoder)?;
     values.first().copied().ok_or(BenchError::Encoder)
 }
 

@@ -35,7 +35,8 @@ impl Kind {
     #[must_use]
     pub fn of(observed: &[Observed]) -> Self {
         let calls = observed.iter().flat_map(|observed| &observed.calls);
-        let (queries, all) = calls.fold((0, 0), |(q, n), call| (q + usize::from(call.query.is_some()), n + 1));
+        let (queries, all) =
+            calls.fold((0, 0), |(q, n), call| (q + usize::from(call.query.is_some()), n + 1));
         if 2 * queries > all { Self::Queries } else { Self::Calls }
     }
 

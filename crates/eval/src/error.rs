@@ -9,7 +9,9 @@ pub enum EvalError {
     #[error("the coordinator refused an episode")]
     Policy(#[from] lrrc_model::PolicyError),
     /// No episode has a call to replay.
-    #[error("{dataset}: none of its {episodes} episodes has a call to replay: an assistant turn or a query with evidence")]
+    #[error(
+        "{dataset}: none of its {episodes} episodes has a call to replay: an assistant turn or a query with evidence"
+    )]
     NoCalls {
         /// The data set.
         dataset: String,

@@ -201,7 +201,9 @@ impl Arena<'_> {
             let start = Instant::now();
             let fresh = observe_episode(episode, self.request.counter, &options);
             let scores = match model {
-                Some(policy) if method.is_learned() => learned_scores(policy, std::slice::from_ref(&fresh))?.remove(0),
+                Some(policy) if method.is_learned() => {
+                    learned_scores(policy, std::slice::from_ref(&fresh))?.remove(0)
+                }
                 _ => method.rule_scores(&fresh),
             };
             let plan = method.plan(&fresh, &scores, knob);

@@ -211,7 +211,8 @@ fn has_company(history: &History, kept: &Kept, value: usize) -> bool {
     let record = history.segment(value).record;
     let (mut shown, mut all) = (0, 0);
     for at in history.range(turn as usize).filter(|at| history.segment(*at).record == record) {
-        let content = history.segment(at).atoms.iter().filter(|atom| !atom.is_glue() && atom.kind != Kind::Number);
+        let content =
+            history.segment(at).atoms.iter().filter(|atom| !atom.is_glue() && atom.kind != Kind::Number);
         let content = content.count();
         all += content;
         shown += if kept.has(at) { content } else { 0 };

@@ -162,8 +162,12 @@ impl Report {
     pub fn curves(&self) -> Result<Vec<(String, String)>, PlotError> {
         let mut figures = Vec::new();
         for (head, figure) in COLUMNS.iter().skip(2) {
-            let series: Vec<Series> =
-                self.methods.iter().map(|method| series(method, *figure)).filter(|s| !s.points.is_empty()).collect();
+            let series: Vec<Series> = self
+                .methods
+                .iter()
+                .map(|method| series(method, *figure))
+                .filter(|s| !s.points.is_empty())
+                .collect();
             if !series.is_empty() {
                 let title = format!("{head} on {} ({} episodes)", self.dataset, self.episodes);
                 let svg = budget_curves(&title, "history removed", head, &series)?;
@@ -176,7 +180,9 @@ impl Report {
     /// The budgets of the report.
     #[must_use]
     pub fn budgets(&self) -> Vec<f64> {
-        self.methods.first().map_or_else(Vec::new, |method| method.budgets.iter().map(|row| row.keep).collect())
+        self.methods
+            .first()
+            .map_or_else(Vec::new, |method| method.budgets.iter().map(|row| row.keep).collect())
     }
 }
 

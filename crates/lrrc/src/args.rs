@@ -2,7 +2,10 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::cmd::{bench::BenchCommand, dataset::DatasetCommand, eval::EvalArgs, quickstart::QuickstartArgs, train::TrainArgs};
+use crate::cmd::{
+    bench::BenchCommand, dataset::DatasetCommand, eval::EvalArgs, quickstart::QuickstartArgs,
+    train::TrainArgs,
+};
 
 /// Low-rank recurrent coordination for communication-efficient multi-LLM agent systems.
 #[derive(Debug, Parser)]

@@ -19,7 +19,8 @@ pub(crate) fn calibrate(checkpoint: &mut Checkpoint, config: &DataConfig) -> Res
     let policy = Policy::from_checkpoint(checkpoint);
     for (kind, observed) in validation_episodes(config, &counter)? {
         let scores = learned_scores(&policy, &observed)?;
-        Calibration::set(&observed, &scores, &counter, &BUDGETS).into_meta(&mut checkpoint.meta.calibration, kind);
+        Calibration::set(&observed, &scores, &counter, &BUDGETS)
+            .into_meta(&mut checkpoint.meta.calibration, kind);
     }
     Ok(())
 }

@@ -49,7 +49,14 @@ pub struct DataConfig {
 
 impl Default for DataConfig {
     fn default() -> Self {
-        Self { datasets: vec!["taubench-airline".into()], folds: 0, fold: 0, decisions: 0, refit: false, skip_bad: false }
+        Self {
+            datasets: vec!["taubench-airline".into()],
+            folds: 0,
+            fold: 0,
+            decisions: 0,
+            refit: false,
+            skip_bad: false,
+        }
     }
 }
 

@@ -98,7 +98,10 @@ impl Data {
 }
 
 /// Episodes to learn from, to choose with, and the number of rows passed over.
-pub(crate) fn sides(dataset: &Dataset, config: &DataConfig) -> Result<(Vec<Episode>, Vec<Episode>, u64), TrainError> {
+pub(crate) fn sides(
+    dataset: &Dataset,
+    config: &DataConfig,
+) -> Result<(Vec<Episode>, Vec<Episode>, u64), TrainError> {
     let (episodes, report) = dataset.read_all()?;
     if config.folds == 0 {
         let split = lrrc_dataset::Split::of(&episodes, dataset.split_spec())?;

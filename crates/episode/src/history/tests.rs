@@ -22,9 +22,10 @@ fn check_items(text: &str, expect: &[(&str, ItemKind)]) {
 #[test]
 fn items_are_values_names_and_stems() {
     use ItemKind::{Code, Name, Quantity, Word};
-    check_items("Flights to Boston on May 20th at 7 PM cost $1,200", &[
-        ("flight", Name), ("boston", Name), ("05/20", Quantity), ("19:00", Quantity), ("1200", Quantity),
-    ]);
+    check_items(
+        "Flights to Boston on May 20th at 7 PM cost $1,200",
+        &[("flight", Name), ("boston", Name), ("05/20", Quantity), ("19:00", Quantity), ("1200", Quantity)],
+    );
     check_items("user mia_li_3668 booked HAT069", &[("mia li 3668", Code), ("book", Word), ("hat069", Code)]);
     check_items("of the a 5", &[]);
 }
@@ -61,7 +62,8 @@ fn an_item_knows_where_it_stands() {
 
 #[test]
 fn flat_segments_follow_the_turns() {
-    let history = history(&[(Role::User, "red bag, blue hat"), (Role::User, ""), (Role::Tool, r#"[{"a": 1}]"#)]);
+    let history =
+        history(&[(Role::User, "red bag, blue hat"), (Role::User, ""), (Role::Tool, r#"[{"a": 1}]"#)]);
     let ranges: Vec<_> = (0..3).map(|turn| history.range(turn)).collect();
     assert_eq!(ranges, [0..2, 2..2, 2..3]);
     assert_eq!((history.len(), history.is_empty()), (3, false));
@@ -80,7 +82,8 @@ fn terms_are_counted_by_segment_and_by_occurrence() {
 #[test]
 fn argument_names_of_agents_are_known() {
     let mut turn = Turn::text(0, Role::Assistant, "");
-    turn.tool_calls = vec![ToolCall { id: None, name: "f".into(), arguments: r#"{"a":{"user_id":"x1"}}"#.into() }];
+    turn.tool_calls =
+        vec![ToolCall { id: None, name: "f".into(), arguments: r#"{"a":{"user_id":"x1"}}"#.into() }];
     let result = Turn::text(0, Role::Tool, r#"{"total": 5}"#);
     let history = History::of(&[turn, result], &counter());
     assert!(history.was_called_with("user_id"));
@@ -89,7 +92,11 @@ fn argument_names_of_agents_are_known() {
 
 #[test]
 fn the_past_does_not_depend_on_what_follows() {
-    let turns = [(Role::User, "HAT069 to Boston"), (Role::Tool, r#"{"no":"HAT069","to":"Boston"}"#), (Role::User, "May 5")];
+    let turns = [
+        (Role::User, "HAT069 to Boston"),
+        (Role::Tool, r#"{"no":"HAT069","to":"Boston"}"#),
+        (Role::User, "May 5"),
+    ];
     let (short, long) = (history(&turns[..2]), history(&turns));
     for at in 0..short.len() {
         assert_eq!(short.items_of(at), long.items_of(at));
@@ -102,7 +109,8 @@ fn the_past_does_not_depend_on_what_follows() {
 #[test]
 fn megabytes_take_seconds() {
     let words: String = (0..60_000).map(|n| format!("word{n} of Item {n}. ")).collect();
-    let rows: Vec<_> = (0..10_000).map(|n| json!({"id": format!("row_{n}"), "price": n, "note": "a b c"})).collect();
+    let rows: Vec<_> =
+        (0..10_000).map(|n| json!({"id": format!("row_{n}"), "price": n, "note": "a b c"})).collect();
     let odd_numbers = format!("[{}1e5]", "1e5,".repeat(250_000));
     let long_string = json!({"text": words, "again": [words]}).to_string();
     for content in [words, json!(rows).to_string(), odd_numbers, long_string, "a. ".repeat(300_000)] {

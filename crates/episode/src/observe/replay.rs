@@ -1,8 +1,8 @@
 //! A recorded episode as the sequence of decisions that a coordinator would have taken in it.
 
 use super::{
-    AGENT_ROWS, Candidate, Context, Decision, EpisodeObservation, ITEM_BUCKETS, Mode, TurnObservation, candidates,
-    features::item_weight, segment_observation,
+    AGENT_ROWS, Candidate, Context, Decision, EpisodeObservation, ITEM_BUCKETS, Mode, TurnObservation,
+    candidates, features::item_weight, segment_observation,
 };
 use crate::{
     episode::{Episode, Query, Role, Turn, Winner},
@@ -176,7 +176,8 @@ impl Replay<'_> {
     ) -> Vec<usize> {
         let first = self.observation.decisions.len();
         let old: Vec<usize> = (0..tail_from).flat_map(|turn| self.history.range(turn)).collect();
-        let leaving: Vec<usize> = (self.decided..tail_from).flat_map(|turn| self.history.range(turn)).collect();
+        let leaving: Vec<usize> =
+            (self.decided..tail_from).flat_map(|turn| self.history.range(turn)).collect();
         self.decided = self.decided.max(tail_from);
         for (mode, segments) in [(Mode::Once, leaving), (Mode::Rerank, old)] {
             // A query opens a session of its own: deciding once and deciding anew are the same there.
@@ -233,8 +234,14 @@ impl Replay<'_> {
 
     fn finish(mut self) -> Observed {
         self.label();
-        let assistants: Vec<usize> =
-            self.episode.agents.iter().enumerate().filter(|(_, agent)| agent.model.is_some()).map(|(at, _)| at).collect();
+        let assistants: Vec<usize> = self
+            .episode
+            .agents
+            .iter()
+            .enumerate()
+            .filter(|(_, agent)| agent.model.is_some())
+            .map(|(at, _)| at)
+            .collect();
         if let (Some(winner), [a, b, ..]) = (self.episode.outcome.winner, assistants.as_slice()) {
             self.observation.rivals = Some([a % AGENT_ROWS, b % AGENT_ROWS]);
             self.observation.winner = Some(match winner {
@@ -243,7 +250,12 @@ impl Replay<'_> {
                 Winner::Tie => 0.5,
             });
         }
-        Observed { history: self.history, observation: self.observation, calls: self.calls, newest: self.newest }
+        Observed {
+            history: self.history,
+            observation: self.observation,
+            calls: self.calls,
+            newest: self.newest,
+        }
     }
 
     /// Fills labels: the frozen modes are asked for what any call from here on needs, `rerank` for what this call
@@ -253,7 +265,8 @@ impl Replay<'_> {
         let mut later = vec![0.0f32; items];
         let mut call = self.calls.len();
         let recorded = self.calls.iter().position(|call| call.query.is_some()).unwrap_or(self.calls.len());
-        let mut any_evidence: Vec<usize> = self.calls.iter().flat_map(|call| call.evidence.iter().copied()).collect();
+        let mut any_evidence: Vec<usize> =
+            self.calls.iter().flat_map(|call| call.evidence.iter().copied()).collect();
         any_evidence.sort_unstable();
         any_evidence.dedup();
         for at in (0..self.observation.decisions.len()).rev() {
@@ -294,7 +307,8 @@ impl Replay<'_> {
             let held: f32 = ids.iter().map(|id| weight(id) * wanted[*id as usize]).sum();
             candidate.label = if all > 0.0 { held / all } else { 0.0 };
             candidate.weight = if all > 0.0 { all.sqrt() } else { 0.1 };
-            essential.extend(ids.iter().filter(|id| wanted[**id as usize] > 0.0).map(|id| bucket(history, *id)));
+            essential
+                .extend(ids.iter().filter(|id| wanted[**id as usize] > 0.0).map(|id| bucket(history, *id)));
         }
         essential.sort_unstable();
         essential.dedup();

@@ -4,10 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::{
-    Agent, Encoding, Episode, Outcome, Query, Role, TokenCounter, ToolCall, Turn,
-    history::History,
-};
+use crate::{Agent, Encoding, Episode, Outcome, Query, Role, TokenCounter, ToolCall, Turn, history::History};
 
 fn counter() -> TokenCounter {
     TokenCounter::new(Encoding::Cl100kBase)
@@ -69,7 +66,8 @@ fn schedule(observed: &Observed) -> Vec<(Mode, usize, Vec<u32>)> {
 }
 
 fn label(observed: &Observed, mode: Mode, turns_seen: usize, text: &str) -> f32 {
-    let decision = observed.observation.decisions.iter().find(|d| d.mode == mode && d.turns_seen == turns_seen).unwrap();
+    let decision =
+        observed.observation.decisions.iter().find(|d| d.mode == mode && d.turns_seen == turns_seen).unwrap();
     let named = |c: &&Candidate| observed.history.segment(c.segment).text == text;
     decision.candidates.iter().find(named).unwrap_or_else(|| panic!("no candidate {text:?}")).label
 }
@@ -100,22 +98,25 @@ fn every_turn_with_text_is_ingested_once() {
 #[test]
 fn a_turn_is_decided_once_when_it_leaves_the_tail() {
     let observed = observe(&booking(), &[Mode::Once]);
-    assert_eq!(schedule(&observed), [
-        (Mode::Once, 4, vec![1]),
-        (Mode::Once, 6, vec![2, 3]),
-        (Mode::Once, 8, vec![4, 5]),
-    ]);
+    assert_eq!(
+        schedule(&observed),
+        [(Mode::Once, 4, vec![1]), (Mode::Once, 6, vec![2, 3]), (Mode::Once, 8, vec![4, 5]),]
+    );
 }
 
 #[test]
 fn all_old_turns_are_reranked_at_every_call() {
     let observed = observe(&booking(), &[Mode::Rerank]);
-    assert_eq!(schedule(&observed), [
-        (Mode::Rerank, 4, vec![1]),
-        (Mode::Rerank, 6, vec![1, 2, 3]),
-        (Mode::Rerank, 8, vec![1, 2, 3, 4, 5]),
-    ]);
-    let calls: Vec<_> = observed.calls.iter().map(|call| (call.turn, call.tail_from, call.decisions.len())).collect();
+    assert_eq!(
+        schedule(&observed),
+        [
+            (Mode::Rerank, 4, vec![1]),
+            (Mode::Rerank, 6, vec![1, 2, 3]),
+            (Mode::Rerank, 8, vec![1, 2, 3, 4, 5]),
+        ]
+    );
+    let calls: Vec<_> =
+        observed.calls.iter().map(|call| (call.turn, call.tail_from, call.decisions.len())).collect();
     assert_eq!(calls, [(2, 1, 0), (4, 2, 1), (6, 4, 1), (8, 6, 1)]);
     assert_eq!(observed.newest[2], "Yes, with a bag.");
 }
@@ -183,7 +184,11 @@ fn a_query_is_taught_by_its_evidence() {
     assert_eq!(labels, [1.0, 1.0, 0.0]);
     assert_eq!(observed.calls[0].evidence, [0, 1]);
     let asked = &observed.observation.segments[decision.query[0]];
-    assert_eq!(*asked, segment_observation("What colour?", &counter()), "the query is a segment behind the turns");
+    assert_eq!(
+        *asked,
+        segment_observation("What colour?", &counter()),
+        "the query is a segment behind the turns"
+    );
     assert_eq!(label(&observed, Mode::Ingest, 2, "Lunch was good."), 0.0);
     assert_eq!(label(&observed, Mode::Ingest, 1, "The remote is yellow."), 1.0);
     assert!(!observed.observation.decisions.iter().any(|d| d.mode == Mode::Once));
@@ -238,7 +243,8 @@ fn features_tell_what_was_said_where() {
     let segments: Vec<usize> = (0..history.len()).collect();
     let offered = candidates(&context, &segments);
     let value = |text: &str, turn: u32, name: &str| {
-        let at = segments.iter().find(|at| history.segment(**at).text == text && history.place(**at).turn == turn);
+        let at =
+            segments.iter().find(|at| history.segment(**at).text == text && history.place(**at).turn == turn);
         let feature = FEATURE_NAMES.iter().position(|other| *other == name).unwrap();
         offered[*at.unwrap_or_else(|| panic!("no segment {text:?} in turn {turn}"))].features[feature]
     };

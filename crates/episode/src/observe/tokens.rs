@@ -15,7 +15,8 @@ pub fn segment_observation(text: &str, counter: &TokenCounter) -> SegmentObserva
     let chars: Vec<char> = text.chars().collect();
     let count = ids.len().max(1);
     for (at, id) in ids.iter().take(SEGMENT_TOKENS).enumerate() {
-        let piece = &chars[at * chars.len() / count..((at + 1) * chars.len() / count).max(at * chars.len() / count)];
+        let piece =
+            &chars[at * chars.len() / count..((at + 1) * chars.len() / count).max(at * chars.len() / count)];
         tokens.push(TokenObservation { rows: HASHES.map(|hash| row(*id, hash)), surface: surface(piece) });
     }
     if tokens.is_empty() {
@@ -44,5 +45,8 @@ fn surface(piece: &[char]) -> u16 {
         |c| ".?!".contains(c),
         |c| !c.is_ascii(),
     ];
-    tests.iter().enumerate().fold(0, |bits, (at, test)| bits | (u16::from(piece.iter().any(|c| test(*c))) << at))
+    tests
+        .iter()
+        .enumerate()
+        .fold(0, |bits, (at, test)| bits | (u16::from(piece.iter().any(|c| test(*c))) << at))
 }

@@ -28,7 +28,9 @@ fn output(content: &str, arguments: &str) -> Turn {
 fn check_arguments(arguments: &str, expect: &[&str]) {
     let (history, said) = told();
     let needs = needs(&history, &said, &output("", arguments));
-    let mark = |argument: &Argument| format!("{}{}", argument.atoms.text(), if argument.in_system { "!" } else { "" });
+    let mark = |argument: &Argument| {
+        format!("{}{}", argument.atoms.text(), if argument.in_system { "!" } else { "" })
+    };
     assert_eq!(needs.arguments.iter().map(mark).collect::<Vec<_>>(), expect, "arguments of {arguments}");
 }
 
@@ -57,7 +59,8 @@ fn an_expression_is_each_of_its_values() {
 
 #[test]
 fn a_long_thought_is_free_text() {
-    let thought = "Since HAT1 costs 152 and HAT2 only 103, the user should take the second; I shall book it at once.";
+    let thought =
+        "Since HAT1 costs 152 and HAT2 only 103, the user should take the second; I shall book it at once.";
     let (history, said) = told();
     let needs = needs(&history, &said, &output("", &serde_json::json!({ "thought": thought }).to_string()));
     assert_eq!(needs.arguments, []);
@@ -76,7 +79,11 @@ fn arguments_that_do_not_parse_are_free_text() {
 #[test]
 fn an_output_needs_answers_and_words_apart() {
     let (history, said) = told();
-    let needs = needs(&history, &said, &output("Flying mia_li_3668 to Boston, Boston! The cheap limit of 500.", "{}"));
+    let needs = needs(
+        &history,
+        &said,
+        &output("Flying mia_li_3668 to Boston, Boston! The cheap limit of 500.", "{}"),
+    );
     let ids = |texts: &[&str]| texts.iter().map(|text| history.id(text).unwrap()).collect::<Vec<_>>();
     assert_eq!(needs.answers, ids(&["mia li 3668", "boston", "500"]));
     assert_eq!(needs.words, ids(&["cheap", "limit"]));

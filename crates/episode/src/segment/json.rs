@@ -48,7 +48,8 @@ impl Cutter<'_> {
             (Value::Object(map), layout @ Layout::Object(_)) => self.object(map, layout, key, head),
             (Value::Array(items), Layout::Array(places)) => {
                 for (item, place) in items.iter().zip(places) {
-                    let head = if items.len() >= 2 && item.is_object() { Some(self.segments.len()) } else { head };
+                    let head =
+                        if items.len() >= 2 && item.is_object() { Some(self.segments.len()) } else { head };
                     self.walk(item, place, key, head);
                 }
             }
@@ -63,7 +64,8 @@ impl Cutter<'_> {
         let entries_are_records = map.len() >= 2 && map.values().all(is_record);
         let keyed = self.keyed;
         self.keyed = head.is_none() && !entries_are_records;
-        if map.values().any(|value| !value.is_object()) && head.is_none_or(|head| head == self.segments.len()) {
+        if map.values().any(|value| !value.is_object()) && head.is_none_or(|head| head == self.segments.len())
+        {
             self.record += 1;
         }
         let last = parent.rsplit(' ').next().unwrap_or_default();
@@ -119,8 +121,7 @@ fn prune(value: &Value, segments: &[Segment], keep: &[bool], at: &mut usize) -> 
             (!kept.is_empty()).then_some(Value::Object(kept))
         }
         Value::Array(items) if !items.is_empty() => {
-            let kept: Vec<Value> =
-                items.iter().filter_map(|item| prune(item, segments, keep, at)).collect();
+            let kept: Vec<Value> = items.iter().filter_map(|item| prune(item, segments, keep, at)).collect();
             (!kept.is_empty()).then_some(Value::Array(kept))
         }
         Value::String(text) if is_prose(text) => prune_text(text, segments, keep, at),

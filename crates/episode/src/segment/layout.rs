@@ -146,14 +146,18 @@ mod tests {
         match layout {
             Layout::Leaf(span) => found.push(&source[span]),
             Layout::Array(items) => items.into_iter().for_each(|item| leaves(item, source, found)),
-            Layout::Object(entries) => entries.into_iter().for_each(|(_, value)| leaves(value, source, found)),
+            Layout::Object(entries) => {
+                entries.into_iter().for_each(|(_, value)| leaves(value, source, found));
+            }
         }
     }
 
     #[test]
     fn a_scalar_is_found_however_it_is_written() {
-        check(r#" {"a" : 1e5 , "b":[1.0,5, "\u00e9\"x", {}],"c":[ ],"d":-0.50}"#,
-              &["1e5", "1.0", "5", r#""\u00e9\"x""#, "{}", "[ ]", "-0.50"]);
+        check(
+            r#" {"a" : 1e5 , "b":[1.0,5, "\u00e9\"x", {}],"c":[ ],"d":-0.50}"#,
+            &["1e5", "1.0", "5", r#""\u00e9\"x""#, "{}", "[ ]", "-0.50"],
+        );
         check("[null,true,false]", &["null", "true", "false"]);
     }
 
@@ -161,14 +165,18 @@ mod tests {
     fn of_a_repeated_key_the_last_value_counts_at_the_first_position() {
         let source = r#"{"a":1,"b":2,"\u0061":3}"#;
         let places = Layout::of(source).unwrap().values(source, 2);
-        let texts: Vec<&str> =
-            places.iter().map(|place| if let Layout::Leaf(span) = place { &source[span.clone()] } else { "" }).collect();
+        let texts: Vec<&str> = places
+            .iter()
+            .map(|place| if let Layout::Leaf(span) = place { &source[span.clone()] } else { "" })
+            .collect();
         assert_eq!(texts, ["3", "2"]);
     }
 
     #[test]
     fn numbers_that_do_not_survive_are_found() {
-        for exact in ["[18446744073709551615]", "[1e5]", "[0.1]", "[1.50]", "[-0.0]", "[100000000000000000000]"] {
+        for exact in
+            ["[18446744073709551615]", "[1e5]", "[0.1]", "[1.50]", "[-0.0]", "[100000000000000000000]"]
+        {
             assert!(Layout::of(exact).is_some(), "{exact}");
         }
         for lossy in ["[12345678901234567890123]", "[0.12345678901234567891]", "[1e-400]"] {

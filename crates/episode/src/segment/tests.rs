@@ -56,18 +56,22 @@ fn check_laws(turn: &SegmentedTurn) {
 
 #[test]
 fn prose_is_cut_by_phrase() {
-    check_cut(Role::User, "The price of the red bag is $40.\nReturn it by 5 May!", &[
-        "The", "price", "of the", "red bag", "is", "$40", "Return", "it by", "5 May",
-    ]);
+    check_cut(
+        Role::User,
+        "The price of the red bag is $40.\nReturn it by 5 May!",
+        &["The", "price", "of the", "red bag", "is", "$40", "Return", "it by", "5 May"],
+    );
     check_cut(Role::User, "mia_li_3668 pays 5% one-way", &["mia_li_3668 pays 5%", "one-way"]);
 }
 
 #[test]
 fn a_transcript_is_cut_by_sentence_and_code_by_line() {
     check_cut(Role::Speaker, "We meet at ten. Bring the plan.", &["We meet at ten.", "Bring the plan."]);
-    check_cut(Role::User, "see\n```rust\nlet a = 1;\n  a + 2\n```\nover there", &[
-        "see", "```rust", "let a = 1;", "a + 2", "```", "over there",
-    ]);
+    check_cut(
+        Role::User,
+        "see\n```rust\nlet a = 1;\n  a + 2\n```\nover there",
+        &["see", "```rust", "let a = 1;", "a + 2", "```", "over there"],
+    );
 }
 
 #[test]
@@ -82,9 +86,11 @@ fn a_text_without_a_word_is_not_lost() {
 
 #[test]
 fn every_scalar_and_empty_container_is_a_field() {
-    check_cut(Role::Tool, r#"{"a":{"b":1,"c":[true,null]},"d":[],"e":"x y"}"#, &[
-        "a b 1", "a c true", "a c null", "d []", "e x y",
-    ]);
+    check_cut(
+        Role::Tool,
+        r#"{"a":{"b":1,"c":[true,null]},"d":[],"e":"x y"}"#,
+        &["a b 1", "a c true", "a c null", "d []", "e x y"],
+    );
     check_cut(Role::Tool, "[]", &["[]"]);
     check_cut(Role::Tool, "[1, 2]", &["1", "2"]);
     check_cut(Role::Tool, "42", &["42"]);
@@ -101,7 +107,10 @@ fn spans_of_fields_point_at_their_literals() {
 
 #[test]
 fn a_row_is_named_by_its_first_field() {
-    let turn = cut(Role::Tool, r#"[{"no":"A1","from":"JFK","seats":{"eco":3}},{"no":"B2","from":"SFO","seats":{"eco":7}}]"#);
+    let turn = cut(
+        Role::Tool,
+        r#"[{"no":"A1","from":"JFK","seats":{"eco":3}},{"no":"B2","from":"SFO","seats":{"eco":7}}]"#,
+    );
     check_render(&turn, "seats eco 7", "[{no:B2,seats:{eco:7}}]");
     check_render(&turn, "no A1", "[{no:A1}]");
     assert_eq!((turn.head(0), turn.head(5)), (None, Some(3)));
@@ -165,7 +174,10 @@ fn depth_is_no_danger() {
         let turn = cut(Role::Tool, &source);
         check_laws(&turn);
         if depth <= 127 {
-            assert_eq!(table::decode(&turn.render_all()).unwrap(), serde_json::from_str::<Value>(&source).unwrap());
+            assert_eq!(
+                table::decode(&turn.render_all()).unwrap(),
+                serde_json::from_str::<Value>(&source).unwrap()
+            );
         } else {
             assert_eq!(turn.render_all(), source);
         }
@@ -202,9 +214,12 @@ fn documents() -> impl Strategy<Value = Value> {
     let values = scalars().prop_recursive(4, 40, 5, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
-            prop::collection::vec((keys, inner.clone()), 0..5).prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
+            prop::collection::vec((keys, inner.clone()), 0..5)
+                .prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
             prop::collection::vec(prop::collection::vec(inner, 3), 2..5).prop_map(|rows| {
-                let named = |row: Vec<Value>| Value::Object(["x", "y", "z"].map(str::to_owned).into_iter().zip(row).collect());
+                let named = |row: Vec<Value>| {
+                    Value::Object(["x", "y", "z"].map(str::to_owned).into_iter().zip(row).collect())
+                };
                 rows.into_iter().map(named).collect()
             }),
         ]
@@ -242,8 +257,12 @@ fn expected(value: &Value, turn: &SegmentedTurn, keep: &[bool]) -> Vec<String> {
     leaves(value, "", &mut all);
     assert_eq!(all.len(), turn.segments().len(), "one segment a leaf");
     let headed = |at: usize| (0..keep.len()).any(|other| keep[other] && turn.head(other) == Some(at));
-    let mut shown: Vec<String> =
-        all.into_iter().enumerate().filter(|(at, _)| keep[*at] || headed(*at)).map(|(_, leaf)| leaf).collect();
+    let mut shown: Vec<String> = all
+        .into_iter()
+        .enumerate()
+        .filter(|(at, _)| keep[*at] || headed(*at))
+        .map(|(_, leaf)| leaf)
+        .collect();
     shown.sort();
     shown
 }

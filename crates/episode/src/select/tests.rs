@@ -27,7 +27,8 @@ fn texts(history: &History, picked: &[usize]) -> Vec<String> {
 fn cost(history: &History, picked: &[usize]) -> f32 {
     let tokens: f32 = picked.iter().map(|at| history.segment(*at).cost.max(1) as f32).sum();
     let prose = picked.iter().filter(|at| history.segment(**at).kind != SegmentKind::Field);
-    let sentences: BTreeSet<_> = prose.map(|at| (history.place(*at).turn, history.segment(*at).record)).collect();
+    let sentences: BTreeSet<_> =
+        prose.map(|at| (history.place(*at).turn, history.segment(*at).record)).collect();
     tokens + LINE_BREAK * sentences.len() as f32
 }
 
@@ -105,9 +106,8 @@ fn histories() -> impl Strategy<Value = History> {
             .prop_map(move |rows| format!("[{}]", rows.into_iter().map(row).collect::<Vec<_>>().join(","))),
         "(HAT[0-9]|city[0-3]|the|[1-4][0-9]| ){1,12}",
     ];
-    prop::collection::vec(turn, 1..6).prop_map(|turns| {
-        history(&turns.iter().map(|text| (Role::Tool, text.as_str())).collect::<Vec<_>>())
-    })
+    prop::collection::vec(turn, 1..6)
+        .prop_map(|turns| history(&turns.iter().map(|text| (Role::Tool, text.as_str())).collect::<Vec<_>>()))
 }
 
 proptest! {

@@ -24,8 +24,10 @@ fn arrays_of_arrays_share_one_header() {
 
 #[test]
 fn strings_are_quoted_only_where_needed() {
-    check(&json!({"zip": "78750", "city": "New York", "note": "a, b", "k:": "", "t": "06:00"}),
-          "{zip:\"78750\",city:New York,note:\"a, b\",\"k:\":\"\",t:06:00}");
+    check(
+        &json!({"zip": "78750", "city": "New York", "note": "a, b", "k:": "", "t": "06:00"}),
+        "{zip:\"78750\",city:New York,note:\"a, b\",\"k:\":\"\",t:06:00}",
+    );
 }
 
 #[test]

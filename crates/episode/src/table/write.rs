@@ -171,7 +171,8 @@ fn leaf_paths(columns: &[Column]) -> Vec<Vec<&str>> {
 
 fn add_key_column(columns: &mut Vec<Column>, rows: &[Row<'_>]) {
     let repeats = |field: &String| {
-        rows.iter().all(|(key, row)| row.get(field).and_then(Value::as_str).is_some_and(|cell| Some(cell) == *key))
+        rows.iter()
+            .all(|(key, row)| row.get(field).and_then(Value::as_str).is_some_and(|cell| Some(cell) == *key))
     };
     let twin = columns.iter().position(|column| matches!(column, Column::Cell(field) if repeats(field)));
     let field = twin.map(|at| columns.remove(at)).and_then(|column| match column {

@@ -9,7 +9,10 @@ use lrrc_eval::bench::{BenchOptions, Latency, PolicyBench, bench_policy};
 use lrrc_model::{CoordinatorConfig, Meta, Policy, device, write_atomic};
 use miette::{Context, IntoDiagnostic};
 
-use crate::cmd::{dataset::report, eval::{SHIPPED_CHECKPOINT, load_policies}};
+use crate::cmd::{
+    dataset::report,
+    eval::{SHIPPED_CHECKPOINT, load_policies},
+};
 
 /// What to measure.
 #[derive(Debug, Subcommand)]
@@ -73,7 +76,9 @@ fn policy(args: &PolicyArgs) -> miette::Result<()> {
     print(&bench);
     if let Some(path) = &args.json {
         let json = serde_json::to_vec_pretty(&bench).into_diagnostic()?;
-        write_atomic(path, &json).into_diagnostic().wrap_err_with(|| format!("writing {}", path.display()))?;
+        write_atomic(path, &json)
+            .into_diagnostic()
+            .wrap_err_with(|| format!("writing {}", path.display()))?;
     }
     Ok(())
 }

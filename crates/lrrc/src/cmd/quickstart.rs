@@ -58,7 +58,12 @@ pub(crate) fn run(args: &QuickstartArgs) -> miette::Result<()> {
             outcome.steps
         ));
     }
-    println!("trained {} steps in {:.0} s; weights {}", outcome.steps, start.elapsed().as_secs_f64(), outcome.weights_hash);
+    println!(
+        "trained {} steps in {:.0} s; weights {}",
+        outcome.steps,
+        start.elapsed().as_secs_f64(),
+        outcome.weights_hash
+    );
     evaluate(args, &run, &outcome.checkpoint)?;
     println!(
         "\n{:.0} s in all. Checkpoint: {}\n\nNext\n  your own logs   lrrc dataset import --format openai --from LOG.jsonl --out DIR --name NAME\n  train on them   lrrc train --config default --set 'data.datasets=[\"DIR\"]'\n  other ranks     lrrc train --config default --set model.rank=16\n  evaluate        lrrc eval --checkpoint {} --dataset FILE.jsonl --json out.json --plots plots",
@@ -75,7 +80,8 @@ fn evaluate(args: &QuickstartArgs, run: &Run, checkpoint: &std::path::Path) -> m
     let options = ReadOptions { counter: Some(Arc::clone(&counter)), ..ReadOptions::default() };
     let dataset = Dataset::open(DATASET, &options).map_err(dataset_report)?;
     let (episodes, _) = dataset.read_all().map_err(dataset_report)?;
-    let held_out = Split::of(&episodes, dataset.split_spec()).into_diagnostic()?.select(&episodes, Side::Test);
+    let held_out =
+        Split::of(&episodes, dataset.split_spec()).into_diagnostic()?.select(&episodes, Side::Test);
     let report = run_with_progress(&Evaluation {
         dataset: DATASET,
         episodes: &held_out,
