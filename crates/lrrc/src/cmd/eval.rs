@@ -68,7 +68,10 @@ fn parse_side(name: &str) -> Result<SideChoice, String> {
 
 fn parse_method(name: &str) -> Result<Method, String> {
     let names = Method::ALL.map(Method::name).join(", ");
-    Method::ALL.into_iter().find(|method| method.name() == name).ok_or_else(|| format!("expected one of {names}"))
+    Method::ALL
+        .into_iter()
+        .find(|method| method.name() == name)
+        .ok_or_else(|| format!("expected one of {names}"))
 }
 
 /// Runs the command.
@@ -76,7 +79,8 @@ pub(crate) fn run(args: &EvalArgs) -> miette::Result<()> {
     let (policy, control) = load_policies(&args.checkpoint)?;
     let counter = Arc::new(TokenCounter::new(Encoding::Cl100kBase));
     let (name, episodes) = read(args, &counter)?;
-    let budgets = args.budgets.as_ref().map_or(BUDGETS.to_vec(), |all| all.iter().map(|keep| keep / 100.0).collect());
+    let budgets =
+        args.budgets.as_ref().map_or(BUDGETS.to_vec(), |all| all.iter().map(|keep| keep / 100.0).collect());
     let methods = args.methods.clone().unwrap_or_else(|| Method::ALL.to_vec());
     let request = Evaluation {
         dataset: &name,
@@ -106,8 +110,7 @@ pub(crate) fn load_policies(dir: &Path) -> miette::Result<(Policy, Option<Policy
     let checkpoint = Checkpoint::load(dir, &device).map_err(|error| {
         miette!(
             help = "--checkpoint names a folder that `lrrc train` or `lrrc quickstart` wrote, or one of checkpoints/",
-            "{:?}",
-            miette::Report::from_err(error)
+            "{error}"
         )
     })?;
     let control = checkpoint.control.as_deref().map(Policy::from_checkpoint);
@@ -115,11 +118,8 @@ pub(crate) fn load_policies(dir: &Path) -> miette::Result<(Policy, Option<Policy
 }
 
 fn read(args: &EvalArgs, counter: &Arc<TokenCounter>) -> miette::Result<(String, Vec<Episode>)> {
-    let options = ReadOptions {
-        skip_bad: args.skip_bad,
-        counter: Some(Arc::clone(counter)),
-        ..ReadOptions::default()
-    };
+    let options =
+        ReadOptions { skip_bad: args.skip_bad, counter: Some(Arc::clone(counter)), ..ReadOptions::default() };
     let dataset = Dataset::open(&args.dataset, &options).map_err(dataset_report)?;
     let (mut episodes, skipped) = dataset.read_all().map_err(dataset_report)?;
     crate::cmd::dataset::tell_skipped(&skipped);
