@@ -14,8 +14,6 @@ use crate::{
 
 /// Tool results that tool-result clearing leaves.
 const RESULTS_LEFT: usize = 3;
-/// Width, in turns, over which the scores of turns about a query are averaged.
-const NEIGHBOUR_TURNS: f32 = 8.0;
 /// Turns over which the hand-weighted value of a mention falls to 1/e.
 const RECENCY_TURNS: f32 = 12.0;
 
@@ -199,39 +197,9 @@ pub fn learned_scores(policy: &Policy, observed: &[Observed]) -> Result<Vec<Scor
     let replay = |observed: &Observed| -> Result<Scores, EvalError> {
         let logits = policy.replay(&observed.observation)?;
         let probability = |logit: f32| 1.0 / (1.0 + (-logit).exp());
-        let mut scores: Scores =
-            logits.into_iter().map(|decision| decision.into_iter().map(probability).collect()).collect();
-        for call in observed.calls.iter().filter(|call| call.query.is_some()) {
-            for decision in call.decisions.iter().copied() {
-                scores[decision] = with_neighbours(observed, decision, &scores[decision]);
-            }
-        }
-        Ok(scores)
+        Ok(logits.into_iter().map(|decision| decision.into_iter().map(probability).collect()).collect())
     };
     observed.par_iter().map(replay).collect()
-}
-
-/// Scores about a query, each the mean over the candidates of the turns around it with Gaussian weights: what answers
-/// a question stands together. The first pass adds up turns, so the work is turns × reach.
-fn with_neighbours(observed: &Observed, decision: usize, scores: &[f32]) -> Vec<f32> {
-    let turn = |at: usize| observed.history.place(at).turn as usize;
-    let mut turns = vec![(0.0f32, 0.0f32); observed.history.turns().len()];
-    for (candidate, score) in observed.candidates(decision).zip(scores) {
-        let sum = &mut turns[turn(candidate.segment)];
-        *sum = (sum.0 + score, sum.1 + 1.0);
-    }
-    let reach = (3.0 * NEIGHBOUR_TURNS) as usize;
-    let weight = |apart: usize| (-(apart as f32 / NEIGHBOUR_TURNS).powi(2) / 2.0).exp();
-    let mean = |at: usize| {
-        let around = at.saturating_sub(reach)..(at + reach + 1).min(turns.len());
-        let add = |(sum, all), k: usize| {
-            (sum + weight(at.abs_diff(k)) * turns[k].0, all + weight(at.abs_diff(k)) * turns[k].1)
-        };
-        let (sum, all) = around.fold((0.0, 0.0), add);
-        if all > 0.0 { sum / all } else { 0.0 }
-    };
-    let means: Vec<f32> = (0..turns.len()).map(mean).collect();
-    observed.candidates(decision).map(|candidate| means[turn(candidate.segment)]).collect()
 }
 
 fn feature(name: &str) -> usize {
