@@ -148,7 +148,7 @@ pub(super) fn render(source: &str, segments: &[Segment], range: Range<usize>, ke
                 out.push_str(&source[segments[before].span.end..segment.span.start]);
             }
             Some(before) if segments[before].record == segment.record => out.push(' '),
-            Some(_) => out.push_str("; "),
+            Some(_) => out.push('\n'),
             None => {}
         }
         out.push_str(&source[segment.span.clone()]);
