@@ -210,7 +210,7 @@ impl SegmentedTurn {
         }
         let own = part.segments.start + usize::from(part.call.is_some())..part.segments.end;
         let text = match &part.body {
-            Body::Prose => prose::render(&part.source, &self.segments, own, keep),
+            Body::Prose => prose::render(&part.source, &self.segments, own, keep, '\n'),
             Body::Json(value) => json::render(value, &self.segments, own, keep),
         };
         match (&part.call, &part.body) {

@@ -138,5 +138,6 @@ fn prune_text(text: &str, segments: &[Segment], keep: &[bool], at: &mut usize) -
     let kept = &keep[*at..*at + own.len()];
     debug_assert!(own.iter().zip(&segments[*at..]).all(|(a, b)| a.text == b.text));
     *at += own.len();
-    kept.contains(&true).then(|| Value::from(prose::render(text, &own, 0..own.len(), kept)))
+    // Inside a JSON string a line break would be an escape, whose letter joins the next word.
+    kept.contains(&true).then(|| Value::from(prose::render(text, &own, 0..own.len(), kept, ' ')))
 }

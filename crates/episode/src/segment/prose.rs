@@ -133,9 +133,15 @@ fn widened(text: &str, start: usize, end: usize, within: &Range<usize>) -> Range
     start - before.map_or(0, char::len_utf8)..end + behind.map_or(0, char::len_utf8)
 }
 
-/// The kept segments of `range`: neighbours with the source between them, others apart by a blank, sentences by a
-/// line break. Everything kept is the source.
-pub(super) fn render(source: &str, segments: &[Segment], range: Range<usize>, keep: &[bool]) -> String {
+/// The kept segments of `range`: neighbours with the source between them, others apart by a blank, sentences by
+/// `apart`. Everything kept is the source.
+pub(super) fn render(
+    source: &str,
+    segments: &[Segment],
+    range: Range<usize>,
+    keep: &[bool],
+    apart: char,
+) -> String {
     if keep[range.clone()].iter().all(|kept| *kept) {
         return source.to_owned();
     }
@@ -148,7 +154,7 @@ pub(super) fn render(source: &str, segments: &[Segment], range: Range<usize>, ke
                 out.push_str(&source[segments[before].span.end..segment.span.start]);
             }
             Some(before) if segments[before].record == segment.record => out.push(' '),
-            Some(_) => out.push('\n'),
+            Some(_) => out.push(apart),
             None => {}
         }
         out.push_str(&source[segment.span.clone()]);
