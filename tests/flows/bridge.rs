@@ -160,9 +160,10 @@ fn savings_follow_from_the_tokens_removed() {
             Method::LrrcOnce,
             Method::LrrcRerank,
         ],
-        seed: 0,
+        timed: true,
     };
-    let report = evaluate(&request, |_| ()).expect("recorded episodes can be replayed");
+    let replays = evaluate(&request, |_| ()).expect("recorded episodes can be replayed");
+    let report = replays.report(11).expect("counts can be resampled");
     assert_eq!(report.full_tokens as f64, full_tokens(&episodes, &counter));
     let full = report.row("full", 0.5).expect("it was asked for");
     assert_eq!((full.history_removed, full.tokens_saved), (0.0, 0.0));

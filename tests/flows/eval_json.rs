@@ -67,9 +67,10 @@ fn evaluated(name: &str, format: Format) -> Value {
         control: Some(&control),
         budgets: BUDGETS.to_vec(),
         methods: Method::ALL.to_vec(),
-        seed: 11,
+        timed: true,
     };
-    let report = evaluate(&request, |_| ()).expect("there are calls to replay");
+    let replays = evaluate(&request, |_| ()).expect("there are calls to replay");
+    let report = replays.report(11).expect("counts can be resampled");
     let text = serde_json::to_string_pretty(&report).expect("a report is JSON");
     let again: Report = serde_json::from_str(&text).expect("and is read again");
     assert_eq!(again, report);

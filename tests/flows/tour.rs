@@ -92,9 +92,10 @@ fn logs_become_a_coordinator_and_its_figures() {
         control: None,
         budgets: vec![0.5],
         methods: vec![Method::Full, Method::LrrcOnce, Method::LrrcRerank],
-        seed: 0,
+        timed: true,
     };
-    let report = evaluate(&request, |_| ()).expect("the logs hold calls");
+    let replays = evaluate(&request, |_| ()).expect("the logs hold calls");
+    let report = replays.report(11).expect("counts can be resampled");
     assert_eq!(report.episodes, episodes.len());
     let names: Vec<&str> = report.methods.iter().map(|method| method.name.as_str()).collect();
     assert_eq!(names, ["full", "lrrc-once", "lrrc-rerank"]);

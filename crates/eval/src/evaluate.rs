@@ -13,10 +13,8 @@ use crate::{
     EvalError,
     calibration::{Calibration, Kind, STEPS},
     method::{Method, learned_scores},
-    metric::Counts,
     replay::{Scores, calibrate, kept_share, measure_all, viewers},
-    report::{BudgetRow, MethodRow, Report},
-    stats::{RESAMPLES, cluster_bootstrap},
+    replays::{BudgetReplays, MethodReplays, Played, Replays},
     view::Viewer,
 };
 
@@ -43,8 +41,8 @@ pub struct Evaluation<'a> {
     pub budgets: Vec<f64>,
     /// Methods to run.
     pub methods: Vec<Method>,
-    /// Seed of the resampling.
-    pub seed: u64,
+    /// Whether to take the time of each method.
+    pub timed: bool,
 }
 
 /// Episodes observed in all modes, in order, on all cores.
@@ -58,7 +56,7 @@ pub fn observe_all(episodes: &[Episode], counter: &TokenCounter) -> Vec<Observed
 ///
 /// # Errors
 /// Budgets out of range, no call to replay, or an episode that the coordinator refuses.
-pub fn evaluate(request: &Evaluation<'_>, on_method: impl Fn(Method)) -> Result<Report, EvalError> {
+pub fn evaluate(request: &Evaluation<'_>, on_method: impl Fn(Method)) -> Result<Replays, EvalError> {
     if let Some(bad) = request.budgets.iter().find(|keep| !(0.0 < **keep && **keep < 1.0)) {
         return Err(EvalError::Budget(*bad));
     }
@@ -70,7 +68,6 @@ pub fn evaluate(request: &Evaluation<'_>, on_method: impl Fn(Method)) -> Result<
     let mut arena = Arena {
         request,
         kind: Kind::of(&observed),
-        clusters: clusters(request.episodes),
         observed: &observed,
         viewers: viewers(&observed, request.counter),
         policy_scores: request.policy.map(|policy| learned_scores(policy, &observed)).transpose()?,
@@ -84,44 +81,24 @@ pub fn evaluate(request: &Evaluation<'_>, on_method: impl Fn(Method)) -> Result<
         on_method(method);
         methods.push(arena.run(method)?);
     }
-    let full_tokens: f64 = arena.full_tokens();
-    Ok(Report {
-        dataset: request.dataset.to_owned(),
-        episodes: request.episodes.len(),
-        groups: arena.clusters.iter().max().map_or(0, |most| most + 1),
-        calls: observed.iter().map(|observed| observed.calls.len()).sum(),
-        full_tokens: full_tokens as u64,
-        methods,
-    })
-}
-
-/// Number of each episode's group, in order of first appearance.
-fn clusters(episodes: &[Episode]) -> Vec<usize> {
-    let mut groups: Vec<&str> = Vec::new();
-    let number = |episode: &'_ Episode| episode.group.clone();
-    let names: Vec<String> = episodes.iter().map(number).collect();
-    let mut numbers = Vec::with_capacity(names.len());
-    for name in &names {
-        let at = groups.iter().position(|known| known == name).unwrap_or_else(|| {
-            groups.push(name);
-            groups.len() - 1
-        });
-        numbers.push(at);
-    }
-    numbers
+    let played = |episode: &Episode| Played { id: episode.id.clone(), group: episode.group.clone() };
+    let calls = observed.iter().map(|observed| observed.calls.len()).sum();
+    let episodes = request.episodes.iter().map(played).collect();
+    let mut replays = Replays::new(request.dataset, arena.kind, calls, episodes);
+    replays.methods = methods;
+    Ok(replays)
 }
 
 struct Arena<'a> {
     request: &'a Evaluation<'a>,
     kind: Kind,
-    clusters: Vec<usize>,
     observed: &'a [Observed],
     viewers: Vec<Viewer<'a>>,
     policy_scores: Option<Vec<Scores>>,
 }
 
 impl Arena<'_> {
-    fn run(&mut self, method: Method) -> Result<MethodRow, EvalError> {
+    fn run(&mut self, method: Method) -> Result<MethodReplays, EvalError> {
         let own: Option<Vec<Scores>> = match (method, self.request.control) {
             (Method::NoState, Some(control)) => Some(learned_scores(control, self.observed)?),
             _ if method.is_learned() => None,
@@ -132,39 +109,21 @@ impl Arena<'_> {
         let mut budgets = Vec::new();
         for keep in self.request.budgets.clone() {
             let row = match budgets.last() {
-                Some(last) if !method.has_budget() => BudgetRow { keep, ..BudgetRow::clone(last) },
-                _ => self.budget(method, scores, keep)?,
+                Some(last) if !method.has_budget() => BudgetReplays { keep, ..BudgetReplays::clone(last) },
+                _ => self.budget(method, scores, keep),
             };
             budgets.push(row);
         }
-        let ms_per_1k_tokens = self.time(method, scores)?;
+        let ms_per_1k_tokens = if self.request.timed { self.time(method, scores)? } else { 0.0 };
         self.policy_scores = policy_scores;
-        Ok(MethodRow { name: method.name().to_owned(), ms_per_1k_tokens, budgets })
+        Ok(MethodReplays { name: method.name().to_owned(), ms_per_1k_tokens, budgets })
     }
 
-    fn budget(&mut self, method: Method, scores: &[Scores], keep: f64) -> Result<BudgetRow, EvalError> {
+    fn budget(&mut self, method: Method, scores: &[Scores], keep: f64) -> BudgetReplays {
         let knob = self.knob(method, scores, keep);
         let observed = self.observed;
         let plan = |at: usize| method.plan(&observed[at], &scores[at], knob);
-        let counts = measure_all(observed, &mut self.viewers, method.whole(), plan);
-        let units = |of: fn(&Counts) -> (f64, f64)| {
-            let units = self.clusters.iter().zip(&counts).map(move |(cluster, counts)| {
-                let (numerator, denominator) = of(counts);
-                (*cluster, numerator, denominator)
-            });
-            units.collect::<Vec<_>>()
-        };
-        let saved = cluster_bootstrap(
-            &units(|counts| (counts.full_tokens - counts.sent_tokens, counts.full_tokens)),
-            RESAMPLES,
-            self.request.seed,
-        )?;
-        let args = units(|counts| (counts.args.kept, counts.args.all));
-        let has_args = args.iter().any(|(_, _, all)| *all > 0.0);
-        let args = has_args.then(|| cluster_bootstrap(&args, RESAMPLES, self.request.seed)).transpose()?;
-        let mut total = Counts::default();
-        counts.iter().for_each(|counts| total.merge(counts));
-        Ok(BudgetRow::new(keep, &total, saved, args))
+        BudgetReplays { keep, counts: measure_all(observed, &mut self.viewers, method.whole(), plan) }
     }
 
     /// Frozen modes take the knob that was set on validation episodes; the others, and a frozen mode whose
@@ -216,13 +175,6 @@ impl Arena<'_> {
         }
         per_1k.sort_by(f64::total_cmp);
         Ok(per_1k.get(per_1k.len() / 2).copied().unwrap_or(0.0))
-    }
-
-    fn full_tokens(&mut self) -> f64 {
-        let observed = self.observed;
-        let plan = |at: usize| Method::Full.plan(&observed[at], &Vec::new(), 1.0);
-        let counts = measure_all(observed, &mut self.viewers, Method::Full.whole(), plan);
-        counts.iter().map(|counts| counts.full_tokens).sum()
     }
 }
 

@@ -8,7 +8,7 @@ use lrrc_episode::{
     observe::{Call, Observed},
     segment::SegmentKind,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::view::{DIGEST_MARK_TOKENS, Kept, Rendered, Viewer};
 
@@ -16,7 +16,7 @@ use crate::view::{DIGEST_MARK_TOKENS, Kept, Rendered, Viewer};
 const BOUND_NEIGHBOURS: usize = 2;
 
 /// How much of how much.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Share {
     /// Kept.
     pub kept: f64,
@@ -43,8 +43,12 @@ impl Share {
     }
 }
 
-/// Counts of one episode under one method at one budget.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+/// Numbers of a [`Counts`] in a file: two sums of tokens, then ten pairs.
+const NUMBERS: usize = 22;
+
+/// Counts of one episode under one method at one budget; in files a plain list of numbers, in the order of the fields.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(from = "[f64; NUMBERS]", into = "[f64; NUMBERS]")]
 pub struct Counts {
     /// Tokens of system text, history and output over all calls, uncompressed.
     pub full_tokens: f64,
@@ -97,10 +101,42 @@ impl Counts {
         ]
     }
 
+    /// The same counts `weight` times over: the mean over n seeds is the sum of n counts scaled by 1/n.
+    #[must_use]
+    pub fn scaled(mut self, weight: f64) -> Self {
+        self.full_tokens *= weight;
+        self.sent_tokens *= weight;
+        for share in self.shares_mut() {
+            share.kept *= weight;
+            share.all *= weight;
+        }
+        self
+    }
+
     /// Share of all tokens that the method saves.
     #[must_use]
     pub fn tokens_saved(&self) -> f64 {
         if self.full_tokens > 0.0 { 1.0 - self.sent_tokens / self.full_tokens } else { 0.0 }
+    }
+}
+
+impl From<Counts> for [f64; NUMBERS] {
+    fn from(mut counts: Counts) -> Self {
+        let mut numbers = [counts.full_tokens, counts.sent_tokens].into_iter().chain(
+            counts.shares_mut().into_iter().flat_map(|share| [share.kept, share.all]).collect::<Vec<_>>(),
+        );
+        std::array::from_fn(|_| numbers.next().unwrap_or_default())
+    }
+}
+
+impl From<[f64; NUMBERS]> for Counts {
+    fn from(numbers: [f64; NUMBERS]) -> Self {
+        let [full_tokens, sent_tokens, pairs @ ..] = numbers;
+        let mut counts = Self { full_tokens, sent_tokens, ..Self::default() };
+        for (share, pair) in counts.shares_mut().into_iter().zip(pairs.chunks_exact(2)) {
+            *share = Share { kept: pair[0], all: pair[1] };
+        }
+        counts
     }
 }
 

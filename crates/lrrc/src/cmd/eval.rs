@@ -90,9 +90,9 @@ pub(crate) fn run(args: &EvalArgs) -> miette::Result<()> {
         control: control.as_ref(),
         budgets,
         methods,
-        seed: args.seed,
+        timed: true,
     };
-    let report = run_with_progress(&request)?;
+    let report = run_with_progress(&request, args.seed)?;
     let to_stdout = args.json.as_deref() == Some(Path::new("-"));
     if !to_stdout {
         print(&report, &report.budgets());
@@ -133,16 +133,19 @@ fn read(args: &EvalArgs, counter: &Arc<TokenCounter>) -> miette::Result<(String,
 }
 
 /// Evaluates with one line of progress a method on the error stream.
-pub(crate) fn run_with_progress(request: &Evaluation<'_>) -> miette::Result<Report> {
+pub(crate) fn run_with_progress(request: &Evaluation<'_>, seed: u64) -> miette::Result<Report> {
     let bar = indicatif::ProgressBar::new(request.methods.len() as u64);
     let style = indicatif::ProgressStyle::with_template("{wide_bar} {pos}/{len} methods, {eta} left  {msg}");
     bar.set_style(style.into_diagnostic()?);
-    let report = evaluate(request, |method| {
+    let replays = evaluate(request, |method| {
         bar.inc(u64::from(!bar.message().is_empty()));
         bar.set_message(method.name());
     });
     bar.finish_and_clear();
-    report.into_diagnostic().wrap_err_with(|| format!("evaluating {}", request.dataset))
+    replays
+        .and_then(|replays| replays.report(seed))
+        .into_diagnostic()
+        .wrap_err_with(|| format!("evaluating {}", request.dataset))
 }
 
 /// Prints one table a budget.

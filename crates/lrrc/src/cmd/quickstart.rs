@@ -82,7 +82,7 @@ fn evaluate(args: &QuickstartArgs, run: &Run, checkpoint: &std::path::Path) -> m
     let (episodes, _) = dataset.read_all().map_err(dataset_report)?;
     let held_out =
         Split::of(&episodes, dataset.split_spec()).into_diagnostic()?.select(&episodes, Side::Test);
-    let report = run_with_progress(&Evaluation {
+    let request = Evaluation {
         dataset: DATASET,
         episodes: &held_out,
         counter: &counter,
@@ -90,8 +90,9 @@ fn evaluate(args: &QuickstartArgs, run: &Run, checkpoint: &std::path::Path) -> m
         control: control.as_ref(),
         budgets: if args.smoke { SHOWN.to_vec() } else { BUDGETS.to_vec() },
         methods: Method::ALL.to_vec(),
-        seed: args.seed,
-    })?;
+        timed: true,
+    };
+    let report = run_with_progress(&request, args.seed)?;
     print(&report, &SHOWN);
     let json = serde_json::to_vec_pretty(&report).into_diagnostic()?;
     lrrc_model::write_atomic(&run.dir.join("evaluation.json"), &json).into_diagnostic()?;
