@@ -11,7 +11,7 @@ mod features;
 mod replay;
 mod tokens;
 
-pub use features::{Context, FEATURE_NAMES, candidates};
+pub use features::{Context, FEATURE_NAMES, FORM_FEATURES, candidates};
 pub use replay::{Call, ObserveOptions, Observed, TAIL_TURNS, observe_episode};
 pub use tokens::segment_observation;
 

@@ -38,6 +38,8 @@ pub(crate) struct Turns {
     pub(crate) count: usize,
     /// Longest episode T.
     pub(crate) longest: usize,
+    /// Number within its episode, from 1, of each turn and of the pad `[turns + 1]`.
+    pub(crate) ordinal: Tensor<1>,
     /// Role of each turn and of the pad `[turns + 1]`.
     pub(crate) role: Tensor<1, Int>,
     /// Speaker of each turn and of the pad `[turns + 1]`.
@@ -182,9 +184,11 @@ impl Turns {
                 next += 1;
             }
         }
+        let ordinals = episodes.iter().flat_map(|episode| (1..=episode.turns.len()).map(|turn| turn as f32));
         Self {
             count,
             longest,
+            ordinal: floats(ordinals.chain([1.0]).collect(), device),
             role: ints(turns().map(|turn| turn.role).chain([0]), device),
             agent: ints(turns().map(|turn| turn.agent).chain([0]), device),
             place: ints(place, device),
@@ -393,18 +397,19 @@ impl Targets {
                 decision_weight.push(shares.sum::<f32>());
             }
         }
-        let floats = |values: Vec<f32>| {
-            let len = values.len();
-            Tensor::<1>::from_data(TensorData::new(values, [len]), device)
-        };
         Self {
-            label: floats(label),
-            weight: floats(weight),
-            share: floats(share),
-            decision_weight: floats(decision_weight),
-            items: (!items.is_empty()).then(|| (ints(items, device), floats(item_weight))),
+            label: floats(label, device),
+            weight: floats(weight, device),
+            share: floats(share, device),
+            decision_weight: floats(decision_weight, device),
+            items: (!items.is_empty()).then(|| (ints(items, device), floats(item_weight, device))),
         }
     }
+}
+
+fn floats(values: Vec<f32>, device: &Device) -> Tensor<1> {
+    let len = values.len();
+    Tensor::from_data(TensorData::new(values, [len]), device)
 }
 
 /// Log counts of a rival's segments and tokens, scaled to about one.

@@ -12,7 +12,7 @@ use burn::nn::Linear;
 use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
 
-use crate::config::CoordinatorConfig;
+use crate::config::{CoordinatorConfig, Memory};
 use crate::init::Init;
 
 /// Makes the factors of an update and applies them.
@@ -25,6 +25,7 @@ pub struct Cell {
     rank: usize,
     update_rank: usize,
     clip: f32,
+    own: bool,
 }
 
 /// The factors of the update of n turns.
@@ -45,21 +46,24 @@ impl Cell {
             rank: r,
             update_rank: r_u,
             clip: config.clip,
+            own: config.memory == Memory::Rims,
         }
     }
 
     /// Factors of turns with pooled heads `[n, r_u, d]` and turn vectors `x [n, d]`.
     ///
     /// A is clipped entry by entry, never the product, whose rank a clip could raise. B is a softmax with a null
-    /// entry that is dropped.
+    /// entry that is dropped; or the identity, where each channel writes a column of its own.
     pub(crate) fn factors(&self, heads: Tensor<3>, x: Tensor<2>) -> Factors {
         let [n, r_u, d] = heads.dims();
         let left = self.value.forward(heads.reshape([n * r_u, d])).reshape([n, r_u, d]);
-        let scores = self.mix.forward(x).reshape([n, self.rank, self.update_rank + 1]);
-        Factors {
-            left: left.clamp(-self.clip, self.clip),
-            right: softmax(scores, 2).narrow(2, 0, self.update_rank),
-        }
+        let right = if self.own {
+            Tensor::<2>::eye(self.rank, &x.device()).unsqueeze_dim::<3>(0).repeat_dim(0, n)
+        } else {
+            let scores = self.mix.forward(x).reshape([n, self.rank, self.update_rank + 1]);
+            softmax(scores, 2).narrow(2, 0, self.update_rank)
+        };
+        Factors { left: left.clamp(-self.clip, self.clip), right }
     }
 
     /// One turn each of n episodes: state `[n, r, d]`, gates `[n, r]` → next state `[n, r, d]`.

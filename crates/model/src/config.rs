@@ -21,6 +21,20 @@ pub enum GateMode {
     State,
 }
 
+/// How the state is made: the coordinator's own way, and the two kinds of memory it is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Memory {
+    /// Gated updates of low rank, `U_t = A_t B_tᵀ`.
+    LowRank,
+    /// Gates without the low rank, as in recurrent independent mechanisms (Goyal et al. 2021): a channel that is
+    /// active writes what it read of the turn itself, `r_u = r` and B the identity.
+    Rims,
+    /// Pooling without a recurrence, as in context-compression forests and pooled summary tokens: the mean of all
+    /// updates so far, gates `1/t`.
+    Pooled,
+}
+
 /// Sizes and bounds of a [`crate::Coordinator`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -35,6 +49,8 @@ pub struct CoordinatorConfig {
     /// Channels that one turn may write; `min(rank, 4)` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_k: Option<usize>,
+    /// How the state is made.
+    pub memory: Memory,
     /// Source of the gate's query.
     pub gate: GateMode,
     /// Least gate g_min of an active channel, in (0, 1].
@@ -57,6 +73,9 @@ pub struct CoordinatorConfig {
     pub agent_width: usize,
     /// Whether the decoder sees the state and the latent prompt; `false` is the no-state control.
     pub use_state: bool,
+    /// Whether the decoder sees the exact-match features that look beyond the candidate itself; `false` leaves
+    /// its form, its role, its vector and the query.
+    pub context_features: bool,
 }
 
 impl Default for CoordinatorConfig {
@@ -66,6 +85,7 @@ impl Default for CoordinatorConfig {
             rank: 8,
             update_rank: None,
             top_k: None,
+            memory: Memory::LowRank,
             gate: GateMode::Input,
             gate_min: 0.05,
             clip: 3.0,
@@ -77,6 +97,7 @@ impl Default for CoordinatorConfig {
             query_heads: 8,
             agent_width: 16,
             use_state: true,
+            context_features: true,
         }
     }
 }
@@ -91,7 +112,8 @@ impl CoordinatorConfig {
     /// Rank r_u of one update.
     #[must_use]
     pub fn update_rank(&self) -> usize {
-        self.update_rank.unwrap_or_else(|| self.rank.min(8))
+        let default = if self.memory == Memory::Rims { self.rank } else { self.rank.min(8) };
+        self.update_rank.unwrap_or(default)
     }
 
     /// Channels that one turn may write.
@@ -107,6 +129,8 @@ impl CoordinatorConfig {
     pub fn validate(&self) -> Result<(), ConfigError> {
         self.validate_ranks()?;
         self.validate_widths()?;
+        let plain = self.memory != Memory::Pooled || self.gate == GateMode::Input;
+        require(plain, "gate", "state", "must be \"input\" with memory = \"pooled\"")?;
         let unit = self.gate_min > 0.0 && self.gate_min <= 1.0;
         require(unit, "gate_min", self.gate_min, "must lie in (0, 1]")?;
         let bounded = self.clip > 0.0 && self.clip <= 1_000.0;
@@ -120,6 +144,8 @@ impl CoordinatorConfig {
         let r_u = self.update_rank();
         require(r_u >= 1, "update_rank", r_u, "must be at least 1")?;
         require(r_u <= r, "update_rank", r_u, format!("must not exceed the rank r = {r}"))?;
+        let own = self.memory != Memory::Rims || r_u == r;
+        require(own, "update_rank", r_u, format!("must be the rank r = {r} with memory = \"rims\""))?;
         let k = self.top_k();
         require(k >= 1, "top_k", k, "must be at least 1")?;
         require(k <= r, "top_k", k, format!("must not exceed the rank r = {r}"))
@@ -171,6 +197,10 @@ mod tests {
         check(|c| c.rank = 300, "model.rank = 300: must not exceed the width d = 256");
         check(|c| c.update_rank = Some(9), "model.update_rank = 9: must not exceed the rank r = 8");
         check(|c| c.top_k = Some(9), "model.top_k = 9: must not exceed the rank r = 8");
+        check(
+            |c| (c.memory, c.update_rank) = (Memory::Rims, Some(4)),
+            "model.update_rank = 4: must be the rank r = 8 with memory = \"rims\"",
+        );
         check(|c| c.gate_min = 0.0, "model.gate_min = 0: must lie in (0, 1]");
         check(|c| c.clip = f32::NAN, "model.clip = NaN: must lie in (0, 1000]");
         check(|c| c.query_heads = 7, "model.query_heads = 7: must divide the width d = 256");

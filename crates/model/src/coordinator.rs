@@ -131,7 +131,7 @@ impl Coordinator {
         if self.gate.reads_state() {
             return self.scan(batch, moved);
         }
-        let gates = self.gate.forward(moved.x.clone(), None);
+        let gates = self.gate.forward(moved.x.clone(), batch.turns.ordinal.clone(), None);
         let states = Cell::unroll(
             places(gates.hard.clone(), batch),
             places(moved.factors.left.clone(), batch),
@@ -152,7 +152,9 @@ impl Coordinator {
         let (mut hard, mut share) = (Vec::new(), Vec::new());
         for turn in 0..turns {
             let state = states[turn].clone();
-            let gates = self.gate.forward(x.clone().narrow(1, turn, 1).squeeze_dim(1), Some(state.clone()));
+            let ordinal = Tensor::full([b], (turn + 1) as f32, &x.device());
+            let x = x.clone().narrow(1, turn, 1).squeeze_dim(1);
+            let gates = self.gate.forward(x, ordinal, Some(state.clone()));
             let factors = Factors {
                 left: left.clone().narrow(1, turn, 1).squeeze_dim(1),
                 right: right.clone().narrow(1, turn, 1).squeeze_dim(1),

@@ -5,7 +5,7 @@ use burn::nn::Linear;
 use burn::tensor::activation::{relu, tanh};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use lrrc_episode::Role;
-use lrrc_episode::observe::{AGENT_ROWS, FEATURES, ITEM_BUCKETS, Mode};
+use lrrc_episode::observe::{AGENT_ROWS, FEATURES, FORM_FEATURES, ITEM_BUCKETS, Mode};
 
 use crate::config::CoordinatorConfig;
 use crate::init::Init;
@@ -43,6 +43,7 @@ pub struct Decoder {
     rival_output: Linear,
     query_heads: usize,
     use_state: bool,
+    context_features: bool,
 }
 
 /// Decisions of a batch, flattened: which candidate of which episode is asked for by which decision.
@@ -90,6 +91,7 @@ impl Decoder {
             rival_output: init.linear(hidden, 1, false),
             query_heads: config.query_heads,
             use_state: config.use_state,
+            context_features: config.context_features,
         }
     }
 
@@ -125,12 +127,24 @@ impl Decoder {
             Tensor::zeros([asked.inputs.dims()[0], r], &candidates.device())
         };
         let compared = self.compare(candidates, queries, asked);
-        let input = Tensor::cat(vec![read, compared, asked.inputs.clone()], 1);
+        let inputs = self.visible(asked.inputs.clone());
+        let input = Tensor::cat(vec![read, compared, inputs.clone()], 1);
         let call = self.call(prompts, asked).select(0, asked.decision_of.clone());
         let hidden = relu(self.candidate.forward(input).add(call));
         let hidden = relu(self.mixer.forward(hidden.clone())).add(hidden);
-        let direct = asked.inputs.clone().matmul(self.direct.val()).mul(asked.modes.clone()).sum_dim(1);
+        let direct = inputs.matmul(self.direct.val()).mul(asked.modes.clone()).sum_dim(1);
         self.output.forward(hidden).add(direct).squeeze_dim(1)
+    }
+
+    /// Candidate inputs `[pairs, inputs]` without those that the configuration hides.
+    fn visible(&self, inputs: Tensor<2>) -> Tensor<2> {
+        if self.context_features {
+            return inputs;
+        }
+        let shown = |at: usize| f32::from(u8::from(at < FORM_FEATURES || at >= FEATURES));
+        let mask: Vec<f32> = (0..CANDIDATE_INPUTS).map(shown).collect();
+        let mask = Tensor::from_data(TensorData::new(mask, [1, CANDIDATE_INPUTS]), &inputs.device());
+        inputs.mul(mask)
     }
 
     /// `h_i·q_t` by head, for each pair `[pairs, heads]`.

@@ -5,7 +5,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
 
-use crate::config::{CoordinatorConfig, GateMode};
+use crate::config::{CoordinatorConfig, GateMode, Memory};
 use crate::init::Init;
 
 /// Each channel attends to the turn and to a null slot; the k channels with the least weight on null are active.
@@ -21,6 +21,7 @@ pub struct Gate {
     state: Option<Param<Tensor<2>>>,
     top_k: usize,
     gate_min: f32,
+    pooled: bool,
 }
 
 impl Gate {
@@ -34,6 +35,7 @@ impl Gate {
             state: (config.gate == GateMode::State).then(|| init.uniform([d, key], bound)),
             top_k: config.top_k(),
             gate_min: config.gate_min,
+            pooled: config.memory == Memory::Pooled,
         }
     }
 
@@ -42,8 +44,9 @@ impl Gate {
         self.state.is_some()
     }
 
-    /// Gates of turns `x [n, d]`; in mode `state` also of the states `[n, r, d]` before them.
-    pub(crate) fn forward(&self, x: Tensor<2>, state: Option<Tensor<3>>) -> Gates {
+    /// Gates of turns `x [n, d]`, each the `ordinal [n]`-th of its episode (from 1); in mode `state` also of the
+    /// states `[n, r, d]` before them.
+    pub(crate) fn forward(&self, x: Tensor<2>, ordinal: Tensor<1>, state: Option<Tensor<3>>) -> Gates {
         let [_, key] = self.keys.val().dims();
         let offered = x.matmul(self.input.val()).sub(self.null.val());
         let scores = match (&self.state, state) {
@@ -58,6 +61,11 @@ impl Gate {
         // Softmax over {turn, null} of two scores is a sigmoid of their difference.
         let active = top_k(&scores, self.top_k);
         let share = sigmoid(scores.div_scalar((key as f32).sqrt()));
+        if self.pooled {
+            // With g = 1/t the recurrence is the running mean.
+            let hard = ordinal.recip().unsqueeze_dim::<2>(1).expand(share.dims());
+            return Gates { hard, share };
+        }
         let soft = share.clone().mul_scalar(1.0 - self.gate_min).add_scalar(self.gate_min);
         // Straight-through: the value is hard, the gradient reaches every channel.
         let passed = soft.clone().sub(soft.clone().detach());

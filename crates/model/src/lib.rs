@@ -26,7 +26,7 @@ mod weights;
 
 pub use batch::Batch;
 pub use cell::{Cell, Factors};
-pub use config::{CoordinatorConfig, GateMode};
+pub use config::{CoordinatorConfig, GateMode, Memory};
 pub use coordinator::{Coordinator, Output};
 pub use decoder::Decoder;
 pub use device::{DeviceError, device, devices};

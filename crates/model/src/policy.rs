@@ -203,7 +203,8 @@ impl Policy {
         let moved = self.model.turns(groups, index(turn.role), index(turn.agent));
         let before = self.tensor(&state.channels, [1, r, d]);
         let read = self.model.gate.reads_state().then(|| before.clone());
-        let gates = self.model.gate.forward(moved.x, read).hard;
+        let ordinal = Tensor::full([1], (state.turns() + 1) as f32, &self.device);
+        let gates = self.model.gate.forward(moved.x, ordinal, read).hard;
         let after = Cell::step(before, gates.clone(), &moved.factors);
         let seen = SeenTurn {
             role: turn.role,

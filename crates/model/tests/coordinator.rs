@@ -7,8 +7,8 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use lrrc_episode::observe::EpisodeObservation;
 use lrrc_model::{
-    Batch, Checkpoint, Coordinator, CoordinatorConfig, DecisionInput, GateMode, LossConfig, Meta, Objective,
-    Policy, PolicyError, RecordError, TurnInput,
+    Batch, Checkpoint, Coordinator, CoordinatorConfig, DecisionInput, GateMode, LossConfig, Memory, Meta,
+    Objective, Policy, PolicyError, RecordError, TurnInput,
 };
 use synthetic::{Shape, episode};
 
@@ -52,6 +52,9 @@ fn one_turn_scores_equal_batched_scores() {
     check("rank 32", |c| c.rank = 32);
     check("state gates", |c| c.gate = GateMode::State);
     check("no state", |c| c.use_state = false);
+    check("own columns", |c| c.memory = Memory::Rims);
+    check("pooled", |c| c.memory = Memory::Pooled);
+    check("form alone", |c| c.context_features = false);
 }
 
 #[test]

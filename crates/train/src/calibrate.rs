@@ -10,7 +10,7 @@ use lrrc_eval::{BUDGETS, Calibration, Kind, learned_scores, observe_all};
 use lrrc_model::{Checkpoint, Policy};
 
 use crate::config::DataConfig;
-use crate::data::sides;
+use crate::data::{Sides, sides};
 use crate::error::TrainError;
 
 /// Writes a calibration for each kind of call that the validation episodes have into the papers of the checkpoint.
@@ -37,7 +37,7 @@ fn validation_episodes(
             counter: Some(Arc::clone(counter)),
             ..ReadOptions::default()
         };
-        let (_, mut validation, _) = sides(&Dataset::open(name, &options)?, config)?;
+        let Sides { mut validation, .. } = sides(&Dataset::open(name, &options)?, config)?;
         validation.retain(|episode| episode.outcome.winner.is_none());
         let observed = observe_all(&validation, counter);
         if observed.iter().any(|observed| !observed.calls.is_empty()) {

@@ -35,9 +35,9 @@ pub struct Config {
 pub struct DataConfig {
     /// Shipped names, Parquet shards, data set folders or JSONL files.
     pub datasets: Vec<String>,
-    /// Folds of a group k-fold; 0 takes each data set's own split.
+    /// Folds of a group k-fold, at least 3; 0 takes each data set's own split.
     pub folds: usize,
-    /// The fold that is held out for validation.
+    /// The fold that is held out; the next one is for choosing, the others are to learn from.
     pub fold: usize,
     /// Decisions of an episode used in one epoch, drawn anew each epoch; 0 takes all.
     pub decisions: usize,
@@ -208,7 +208,8 @@ impl Config {
     fn check_data(&self) -> Result<(), ConfigError> {
         let data = &self.data;
         require(!data.datasets.is_empty(), "data.datasets", "[]", "must name at least one data set")?;
-        require(data.folds != 1, "data.folds", data.folds, "must be 0 (the data set's split) or at least 2")?;
+        let rule = "must be 0 (the data set's split) or at least 3";
+        require(data.folds == 0 || data.folds >= 3, "data.folds", data.folds, rule)?;
         let inside = data.folds == 0 || data.fold < data.folds;
         require(inside, "data.fold", data.fold, &format!("must be below data.folds = {}", data.folds))
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lrrc_dataset::{Dataset, ReadOptions, Side, k_folds};
+use lrrc_dataset::{Dataset, ReadOptions, Side, Split, k_folds};
 use lrrc_episode::observe::{Decision, EpisodeObservation, Mode, ObserveOptions, observe_episode};
 use lrrc_episode::{Encoding, Episode, TokenCounter};
 use serde::{Deserialize, Serialize};
@@ -58,7 +58,7 @@ impl Data {
                 ..ReadOptions::default()
             };
             let dataset = Dataset::open(name, &options)?;
-            let (train, validation, skipped) = sides(&dataset, config)?;
+            let Sides { train, validation, skipped, .. } = sides(&dataset, config)?;
             let source = Source {
                 name: name.clone(),
                 hash: dataset.data_hash()?,
@@ -97,22 +97,44 @@ impl Data {
     }
 }
 
-/// Episodes to learn from, to choose with, and the number of rows passed over.
-pub(crate) fn sides(
-    dataset: &Dataset,
-    config: &DataConfig,
-) -> Result<(Vec<Episode>, Vec<Episode>, u64), TrainError> {
+/// The episodes of a data set by what they are for.
+#[derive(Debug, Clone, Default)]
+pub struct Sides {
+    /// To learn from.
+    pub train: Vec<Episode>,
+    /// To choose with.
+    pub validation: Vec<Episode>,
+    /// Held out.
+    pub test: Vec<Episode>,
+    /// Faulty rows passed over.
+    pub skipped: u64,
+}
+
+/// Divides a data set: by its own split, or by group folds, of which `data.fold` is held out and the next one is for
+/// choosing.
+///
+/// # Errors
+/// A data set that cannot be read or split.
+pub fn sides(dataset: &Dataset, config: &DataConfig) -> Result<Sides, TrainError> {
     let (episodes, report) = dataset.read_all()?;
+    let mut sides = Sides { skipped: report.skipped, ..Sides::default() };
     if config.folds == 0 {
-        let split = lrrc_dataset::Split::of(&episodes, dataset.split_spec())?;
-        let side = |side| split.select(&episodes, side);
-        return Ok((side(Side::Train), side(Side::Validation), report.skipped));
+        let split = Split::of(&episodes, dataset.split_spec())?;
+        sides.train = split.select(&episodes, Side::Train);
+        sides.validation = split.select(&episodes, Side::Validation);
+        sides.test = split.select(&episodes, Side::Test);
+        return Ok(sides);
     }
     let folds = k_folds(&episodes, config.folds, dataset.split_spec().seed)?;
-    let (held_out, rest): (Vec<_>, Vec<_>) =
-        episodes.into_iter().zip(folds).partition(|(_, fold)| *fold == config.fold);
-    let plain = |side: Vec<(Episode, usize)>| side.into_iter().map(|(episode, _)| episode).collect();
-    Ok((plain(rest), plain(held_out), report.skipped))
+    let chooser = (config.fold + 1) % config.folds;
+    for (episode, fold) in episodes.into_iter().zip(folds) {
+        match fold {
+            fold if fold == config.fold => sides.test.push(episode),
+            fold if fold == chooser => sides.validation.push(episode),
+            _ => sides.train.push(episode),
+        }
+    }
+    Ok(sides)
 }
 
 fn observe(episodes: &[Episode], counter: &TokenCounter, workers: usize) -> Vec<EpisodeObservation> {

@@ -30,15 +30,19 @@ mod log;
 mod parallel;
 mod run;
 pub mod schedule;
+mod sweep;
 mod tensorboard;
 
 pub use adamw::{AdamW, Gradients};
 pub use checkpoint::Progress;
 pub use config::{Config, DataConfig, Monitor, OptimConfig, RunConfig, Schedule};
-pub use data::{Data, Source};
+pub use data::{Data, Sides, Source, sides};
 pub use error::{ConfigError, TrainError};
 pub use fit::{Effects, Ending, Outcome, fit, steps_per_epoch};
 pub use interrupt::stop_flag;
 pub use learner::{Learner, Measured, RECALL_BUDGETS, Scores};
 pub use log::{EpochRecord, LogMark, StepRecord};
 pub use run::{PRESETS, Request, Run};
+pub use sweep::{
+    Arm, ArmKind, Design, Status, SweepOptions, SweepOutcome, SweepSpec, Trial, TrialRecord, sweep, sweep_one,
+};

@@ -81,6 +81,18 @@ impl Run {
         Ok(Self { config, dir, data, resume: request.resume.is_some() })
     }
 
+    /// A run in the folder `dir`, gone on with if it holds a checkpoint of the same configuration.
+    ///
+    /// # Errors
+    /// As [`Run::prepare`].
+    pub fn at(config: Config, dir: PathBuf) -> Result<Self, TrainError> {
+        let known = fs::read_to_string(dir.join("config.toml"));
+        let same = known.is_ok_and(|text| text == config.to_toml());
+        let resume = same && dir.join("checkpoints").join("last").exists();
+        let data = Data::load(&config.data, threads(config.run.workers))?;
+        Ok(Self { config, dir, data, resume })
+    }
+
     /// What would be run: configuration, parameters, data, steps.
     ///
     /// # Errors
@@ -227,9 +239,14 @@ impl Run {
 
 /// The configuration of a request that starts anew.
 fn configured(request: &Request) -> Result<Config, TrainError> {
-    let name = request.config.as_deref().unwrap_or("default");
+    let (place, text) = configuration_text(request.config.as_deref().unwrap_or("default"))?;
+    Ok(Config::resolve(&place, &text, &request.set)?)
+}
+
+/// Place and text of a preset or a file.
+pub(crate) fn configuration_text(name: &str) -> Result<(String, String), ConfigError> {
     if let Some((_, text)) = PRESETS.iter().find(|(preset, _)| *preset == name) {
-        return Ok(Config::resolve(name, text, &request.set)?);
+        return Ok((name.to_owned(), (*text).to_owned()));
     }
     let text = fs::read_to_string(name).map_err(|error| ConfigError::Read {
         path: name.into(),
@@ -240,7 +257,7 @@ fn configured(request: &Request) -> Result<Config, TrainError> {
             _ => error.to_string(),
         },
     })?;
-    Ok(Config::resolve(name, &text, &request.set)?)
+    Ok((name.to_owned(), text))
 }
 
 /// The configuration and the folder of the run to go on with.

@@ -69,8 +69,8 @@ pub const FEATURE_NAMES: [&str; 54] = [
     "turn_codes_said_again",
 ];
 
-/// How many of the first features tell what a segment is.
-const FORM_FEATURES: usize = 22;
+/// How many of the first features tell what a segment is and where it stands, without a look at other segments.
+pub const FORM_FEATURES: usize = 22;
 /// Turns counted as recent.
 const RECENT_TURNS: usize = 3;
 

@@ -1,0 +1,155 @@
+//! One trial: train, replay the held-out fold, write down how it went.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use burn::module::Module;
+use lrrc_dataset::{Dataset, ReadOptions};
+use lrrc_episode::{Encoding, Episode, TokenCounter};
+use lrrc_eval::{Evaluation, Method, evaluate};
+use lrrc_model::{Checkpoint, Policy, device, write_atomic};
+
+use super::outcome::{Status, TrialRecord};
+use super::spec::{ArmKind, SweepSpec, Trial};
+use crate::data::sides;
+use crate::error::TrainError;
+use crate::fit::Ending;
+use crate::run::Run;
+
+/// Runs a trial in its folder; whatever goes wrong is its outcome.
+pub(super) fn run(trial: &Trial, spec: &SweepSpec, dir: &Path, stop: &AtomicBool) -> Status {
+    if is_done(trial, dir) {
+        return Status::Skipped;
+    }
+    let began = Instant::now();
+    let mut record = TrialRecord {
+        name: trial.name.clone(),
+        arm: trial.arm.clone(),
+        seed: trial.config.run.seed,
+        fold: trial.config.data.fold,
+        fingerprint: trial.fingerprint.clone(),
+        error: None,
+        seconds: 0.0,
+        rank: None,
+        parameters: None,
+        steps: None,
+        best_epoch: None,
+        weights_hash: None,
+    };
+    let result = catch_unwind(AssertUnwindSafe(|| execute(trial, spec, dir, stop, &mut record)));
+    let status = match result {
+        Ok(Ok(true)) => Status::Done,
+        Ok(Ok(false)) => return Status::Interrupted,
+        Ok(Err(error)) => Status::Failed(error.to_string()),
+        Err(panic) => Status::Failed(message(panic.as_ref())),
+    };
+    if let Status::Failed(message) = &status {
+        record.error = Some(message.clone());
+    }
+    record.seconds = began.elapsed().as_secs_f64();
+    let text = serde_json::to_vec_pretty(&record).unwrap_or_default();
+    match std::fs::create_dir_all(dir)
+        .map_err(|e| e.to_string())
+        .and_then(|()| write_atomic(&dir.join("trial.json"), &text).map_err(|error| error.to_string()))
+    {
+        Ok(()) => status,
+        Err(error) => Status::Failed(error),
+    }
+}
+
+fn is_done(trial: &Trial, dir: &Path) -> bool {
+    let Ok(bytes) = std::fs::read(dir.join("trial.json")) else { return false };
+    let record = serde_json::from_slice::<TrialRecord>(&bytes);
+    record.is_ok_and(|record| record.error.is_none() && record.fingerprint == trial.fingerprint)
+}
+
+fn message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+    format!("panicked: {text}")
+}
+
+/// Whether the trial came to its end; false if it was stopped.
+fn execute(
+    trial: &Trial,
+    spec: &SweepSpec,
+    dir: &Path,
+    stop: &AtomicBool,
+    record: &mut TrialRecord,
+) -> Result<bool, TrainError> {
+    let policy = if trial.kind == ArmKind::Model {
+        let run = Run::at(trial.config.clone(), dir.join("run"))?;
+        let outcome = run.execute(stop, true)?;
+        if outcome.ending == Ending::Interrupted {
+            return Ok(false);
+        }
+        let checkpoint = Checkpoint::load(&outcome.checkpoint, &device("cpu")?)?;
+        record.rank = Some(trial.config.model.rank);
+        record.parameters = Some(checkpoint.model.num_params());
+        record.steps = Some(outcome.steps);
+        record.best_epoch = outcome.best.map(|(epoch, _)| epoch);
+        record.weights_hash = Some(outcome.weights_hash);
+        Some(Policy::from_checkpoint(&checkpoint))
+    } else {
+        None
+    };
+    for name in &spec.datasets {
+        let held_out = HeldOut::read(name, trial)?;
+        let replays = evaluate(&held_out.evaluation(spec, trial.kind, policy.as_ref()), |_| ())?;
+        let path = dir.join(format!("replays-{}.json", held_out.name));
+        std::fs::create_dir_all(dir).map_err(|source| TrainError::Io {
+            path: dir.into(),
+            source,
+            hint: String::new(),
+        })?;
+        write_atomic(&path, &serde_json::to_vec(&replays).unwrap_or_default())?;
+    }
+    Ok(true)
+}
+
+/// The held-out episodes of one data set.
+struct HeldOut {
+    name: String,
+    episodes: Vec<Episode>,
+    counter: Arc<TokenCounter>,
+}
+
+impl HeldOut {
+    fn read(name: &str, trial: &Trial) -> Result<Self, TrainError> {
+        let counter = Arc::new(TokenCounter::new(Encoding::Cl100kBase));
+        let options = ReadOptions {
+            skip_bad: trial.config.data.skip_bad,
+            counter: Some(Arc::clone(&counter)),
+            ..ReadOptions::default()
+        };
+        let dataset = Dataset::open(name, &options)?;
+        let episodes = sides(&dataset, &trial.config.data)?.test;
+        Ok(Self { name: dataset.name().to_owned(), episodes, counter })
+    }
+
+    fn evaluation<'a>(
+        &'a self,
+        spec: &SweepSpec,
+        kind: ArmKind,
+        policy: Option<&'a Policy>,
+    ) -> Evaluation<'a> {
+        let learned = |method: &Method| method.is_learned() && *method != Method::NoState;
+        let wanted = |method: &Method| match kind {
+            ArmKind::Model => learned(method),
+            ArmKind::Rules | ArmKind::Trees => !method.is_learned(),
+        };
+        Evaluation {
+            dataset: &self.name,
+            episodes: &self.episodes,
+            counter: &self.counter,
+            policy,
+            control: None,
+            budgets: spec.budgets.clone(),
+            methods: Method::ALL.into_iter().filter(wanted).collect(),
+            timed: false,
+        }
+    }
+}
