@@ -41,6 +41,7 @@ Print Assumptions Stability.difference_after_turns.
 Print Assumptions Stability.difference_contracts.
 Print Assumptions Stability.idle_channel_never_forgets.
 Print Assumptions Stability.run_unrolled.
+Print Assumptions Stability.pooled_gates_average.
 Print Assumptions Stability.state_gates_may_spread.
 
 (** T5, limits. *)

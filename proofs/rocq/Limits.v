@@ -12,7 +12,8 @@
     the linear statement holds ([linear_readout_loses_rank]).
 
     For the code: why `eval` measures what is lost, and why the decoder copies segments and does not reconstruct
-    them from the state. *)
+    them from the state. The state meant is S_t; `State` in `policy.rs` keeps a vector for each segment beside it, and
+    grows with the history. *)
 
 From mathcomp Require Import all_ssreflect all_algebra.
 

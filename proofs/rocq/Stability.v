@@ -3,7 +3,8 @@
     For the code: `Cell::factors` clips A entrywise to [-C, C] and makes the rows of B a softmax with its null entry
     dropped, and the gate is 0 or in [g_min, 1]. From that alone, whatever the weights and however long the episode,
     no entry of the state exceeds C; two states under the same turns come together at a known rate, counted in
-    activations of a channel and not in turns; a channel that no turn activates keeps what it holds. *)
+    activations of a channel and not in turns; a channel that no turn activates keeps what it holds. The two memories
+    the coordinator is compared with are cases: [identity_substochastic], [pooled_gates_average]. *)
 
 From mathcomp Require Import all_ssreflect all_algebra.
 From LRRC Require Import Recurrence.
@@ -38,6 +39,14 @@ Lemma gates_off_or_above_unit g_min n (g : 'rV[R]_n) :
 Proof.
 move=> ge0 off j; have [->|/andP[ge_min le1]] := off j; first by rewrite lexx ler01.
 by rewrite (le_trans ge0).
+Qed.
+
+(** The channels that write a column of their own (`Memory::Rims`, B the identity) are a case. *)
+Lemma identity_substochastic n : substochastic (1%:M : 'M[R]_n).
+Proof.
+split=> [i j|i]; first by rewrite mxE ler0n.
+rewrite (bigD1 i) //= mxE eqxx big1 ?addr0 // => j /negPf ne_ji.
+by rewrite mxE eq_sym ne_ji.
 Qed.
 
 Section Bound.
@@ -188,6 +197,24 @@ rewrite IH big_ord_recl /= drop0 step_entry [left_of _ _ * (_ + _)]mulrDr -addrA
 congr (_ + (_ + _)).
   by rewrite /left_of big_cons [S i j * _]mulrC mulrA; congr (_ * _); rewrite mulrC.
 by rewrite [update t i j * _]mulrC mulrA.
+Qed.
+
+(** With gates 1/t the recurrence is the running mean of the updates, whatever its start (`Memory::Pooled`). Its
+    gates lie in (0, 1], so the bound holds for it; they fall below any g_min, so the rate of contraction does not. *)
+Theorem pooled_gates_average t0 S ts i j :
+  (forall s, (s < size ts)%N -> gates (nth t0 ts s) 0 j = s.+1%:R^-1) ->
+  (size ts)%:R * run S ts i j = \sum_(t <- ts) update t i j.
+Proof.
+elim/last_ind: ts => [|ts t IH] pooled; first by rewrite mul0r big_nil.
+have g_t : gates t 0 j = (size ts).+1%:R^-1.
+  by have := pooled (size ts); rewrite size_rcons nth_rcons ltnn eqxx; apply.
+have nz : (size ts).+1%:R != 0 :> R by rewrite pnatr_eq0.
+have -> : run S (rcons ts t) = step (run S ts) t by rewrite /run foldl_rcons.
+have past : (size ts)%:R * run S ts i j = \sum_(t' <- ts) update t' i j.
+  by apply: IH => s lt_s; have := pooled s; rewrite size_rcons nth_rcons lt_s; apply; apply: leqW.
+rewrite step_entry g_t size_rcons -cats1 big_cat big_seq1 -past mulrDr.
+rewrite [update t i j * _]mulrC mulVKf // mulrCA mulrBr mulr1 divff //.
+by rewrite -[in X in X - 1]addn1 natrD addrK [run S ts i j * _]mulrC.
 Qed.
 
 End Forgetting.
