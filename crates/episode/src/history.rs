@@ -182,6 +182,19 @@ impl History {
         self.starts[turn]..self.starts.get(turn + 1).copied().unwrap_or(self.places.len())
     }
 
+    /// The segments around this one that belong to the same sentence or record of its turn.
+    #[must_use]
+    pub fn sentence(&self, segment: usize) -> std::ops::Range<usize> {
+        let range = self.range(self.place(segment).turn as usize);
+        let own = self.segment(segment);
+        let same = |at: &usize| {
+            let other = self.segment(*at);
+            (other.part, other.record) == (own.part, own.record)
+        };
+        let start = segment - (range.start..segment).rev().take_while(same).count();
+        start..segment + (segment..range.end).take_while(same).count()
+    }
+
     /// Number of segments of all turns.
     #[must_use]
     pub fn len(&self) -> usize {

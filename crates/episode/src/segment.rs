@@ -236,6 +236,12 @@ impl Segment {
         }
     }
 
+    /// Atoms that tell something of the matter: neither function words nor bare numbers.
+    #[must_use]
+    pub fn content_atoms(&self) -> usize {
+        self.atoms.iter().filter(|atom| !atom.is_glue() && atom.kind != canon::Kind::Number).count()
+    }
+
     /// The innermost key of a field.
     #[must_use]
     pub fn last_key(&self) -> Option<&str> {

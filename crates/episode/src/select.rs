@@ -4,13 +4,19 @@
 //! tokens. Greedy choice by value per token is within 1 − 1/e of the best for one budget (Nemhauser, Wolsey &
 //! Fisher 1978; the ratio rule with costs: Khuller, Moss & Naor 1999). What is shown already earns a small part of
 //! its value, so a budget that is not spent on new facts is spent on repetitions, best first.
+//!
+//! A value says little alone: a field is kept with the one that names its record, and a value of prose with the
+//! nearest phrases of its sentence, and both are paid for.
 
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use crate::{
-    history::{History, ItemId},
+    history::{History, ItemId, ItemKind},
     segment::SegmentKind,
 };
+
+/// More content atoms of its sentence than this must be kept for a value of prose to be understood.
+pub const COMPANY_ATOMS: usize = 2;
 
 /// Share of its value that a repeated item still earns.
 const REPEAT: f32 = 0.01;
@@ -130,16 +136,67 @@ struct Choice<'a> {
 }
 
 impl Choice<'_> {
-    /// The segment and, where the record is not named yet, the one that names it.
-    fn bundle(&self, segment: usize) -> impl Iterator<Item = usize> {
+    /// The segment and what must be kept with it: the one that names its record, or the company of a value of prose.
+    fn bundle(&self, segment: usize) -> Vec<usize> {
+        let mut bundle = vec![segment];
+        bundle.extend(self.head(segment));
+        if self.is_bare_value(segment) {
+            self.add_company(segment, &mut bundle);
+        }
+        bundle.retain(|at| !self.kept[*at]);
+        bundle
+    }
+
+    /// The segment that names the record, unless it is kept or this one.
+    fn head(&self, segment: usize) -> Option<usize> {
         let place = self.history.place(segment);
-        let head = self.history.turns()[place.turn as usize].head(place.within as usize);
-        let head = head.map(|head| self.history.range(place.turn as usize).start + head);
-        [Some(segment), head].into_iter().flatten().filter(|at| !self.kept[*at])
+        let head = self.history.turns()[place.turn as usize].head(place.within as usize)?;
+        let head = self.history.range(place.turn as usize).start + head;
+        (head != segment && !self.kept[head]).then_some(head)
+    }
+
+    /// Whether a phrase brings a value that nothing kept shows.
+    fn is_bare_value(&self, segment: usize) -> bool {
+        let new = |id: &ItemId| {
+            let at = *id as usize;
+            self.history.items()[at].kind > ItemKind::Word && self.value[at] > 0.0 && !self.shown.has(*id)
+        };
+        self.history.segment(segment).kind == SegmentKind::Phrase
+            && self.history.items_of(segment).iter().any(new)
+    }
+
+    /// Adds the nearest phrases of the sentence until more than [`COMPANY_ATOMS`] content atoms are kept.
+    fn add_company(&self, segment: usize, bundle: &mut Vec<usize>) {
+        let content = |at: usize| self.history.segment(at).content_atoms();
+        let sentence = self.history.sentence(segment);
+        let mut shown: usize =
+            sentence.clone().filter(|at| *at == segment || self.kept[*at]).map(content).sum();
+        let (mut before, mut after) = (segment, segment + 1);
+        while shown <= COMPANY_ATOMS && (before > sentence.start || after < sentence.end) {
+            let back =
+                before > sentence.start && (after == sentence.end || segment - before < after - segment);
+            let next = if back {
+                before -= 1;
+                before
+            } else {
+                after += 1;
+                after - 1
+            };
+            if content(next) > 0 && !self.kept[next] {
+                shown += content(next);
+                bundle.push(next);
+            }
+        }
     }
 
     fn cost(&self, segment: usize) -> f32 {
-        self.bundle(segment).map(|at| self.history.segment(at).cost.max(1) as f32 + self.opening(at)).sum()
+        self.cost_of(&self.bundle(segment))
+    }
+
+    /// Tokens of a bundle, whose prose stands in one sentence.
+    fn cost_of(&self, bundle: &[usize]) -> f32 {
+        let tokens: f32 = bundle.iter().map(|at| self.history.segment(*at).cost.max(1) as f32).sum();
+        tokens + bundle.iter().map(|at| self.opening(*at)).fold(0.0, f32::max)
     }
 
     /// A sentence of which nothing is kept costs the line break before it.
@@ -154,23 +211,24 @@ impl Choice<'_> {
 
     /// What makes this segment cheaper, as long as nothing is kept.
     fn opener(&self, segment: usize) -> Opener {
-        self.bundle(segment).nth(1).map_or_else(|| self.sentence(segment), Opener::Head)
+        self.head(segment).map_or_else(|| self.sentence(segment), Opener::Head)
     }
 
     fn density(&self, offer: Offer) -> f32 {
         let mut gain = offer.own;
-        for at in self.bundle(offer.segment) {
-            for id in self.history.items_of(at) {
+        let bundle = self.bundle(offer.segment);
+        for at in &bundle {
+            for id in self.history.items_of(*at) {
                 let value = self.value[*id as usize];
                 gain += if self.shown.has(*id) { REPEAT * value } else { value };
             }
         }
-        gain / self.cost(offer.segment).max(1.0)
+        gain / self.cost_of(&bundle).max(1.0)
     }
 
     /// Keeps the bundle of a segment and returns what that opens.
     fn keep(&mut self, segment: usize, picked: &mut Vec<usize>) -> Vec<Opener> {
-        let bundle: Vec<usize> = self.bundle(segment).collect();
+        let bundle = self.bundle(segment);
         for at in &bundle {
             self.kept[*at] = true;
             self.shown.show(self.history, *at);

@@ -3,17 +3,14 @@
 //! Every figure is a pair of counts, so that episodes, calls and clusters can be pooled in any way afterwards.
 
 use lrrc_episode::{
-    canon::Kind,
     history::{History, ItemId},
     observe::{Call, Observed},
     segment::SegmentKind,
+    select::COMPANY_ATOMS,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::view::{DIGEST_MARK_TOKENS, Kept, Rendered, Viewer};
-
-/// Content atoms of its sentence that must stand beside a value of prose for the value to count as bound.
-const BOUND_NEIGHBOURS: usize = 2;
 
 /// How much of how much.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -243,17 +240,13 @@ fn is_bound(history: &History, call: &Call, kept: &Kept, id: ItemId) -> bool {
 }
 
 fn has_company(history: &History, kept: &Kept, value: usize) -> bool {
-    let turn = history.place(value).turn;
-    let record = history.segment(value).record;
     let (mut shown, mut all) = (0, 0);
-    for at in history.range(turn as usize).filter(|at| history.segment(*at).record == record) {
-        let content =
-            history.segment(at).atoms.iter().filter(|atom| !atom.is_glue() && atom.kind != Kind::Number);
-        let content = content.count();
+    for at in history.sentence(value) {
+        let content = history.segment(at).content_atoms();
         all += content;
         shown += if kept.has(at) { content } else { 0 };
     }
-    shown > BOUND_NEIGHBOURS || shown == all
+    shown > COMPANY_ATOMS || shown == all
 }
 
 fn add_evidence(history: &History, call: &Call, kept: &Kept, share: &mut Share) {

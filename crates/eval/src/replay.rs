@@ -18,14 +18,12 @@ use crate::{
 /// Scores of every candidate of every decision of one episode, each in [0, 1].
 pub(crate) type Scores = Vec<Vec<f32>>;
 
-/// Worth of an item in coverage: what losing one costs, relative to a code at 3. A decision that is frozen cannot
-/// bring a number back when a later call asks for it, so numbers weigh more there.
-fn kind_value(kind: ItemKind, mode: Mode) -> f32 {
-    match (kind, mode) {
-        (ItemKind::Code, _) | (ItemKind::Quantity, Mode::Ingest | Mode::Once) => 3.0,
-        (ItemKind::Quantity, Mode::Rerank) => 2.0,
-        (ItemKind::Name, _) => 1.5,
-        (ItemKind::Word, _) => 0.5,
+/// Worth of an item in coverage: what losing one costs, relative to a code at 3.
+fn kind_value(kind: ItemKind) -> f32 {
+    match kind {
+        ItemKind::Code | ItemKind::Quantity => 3.0,
+        ItemKind::Name => 1.5,
+        ItemKind::Word => 0.5,
     }
 }
 
@@ -43,13 +41,12 @@ fn tail(observed: &Observed, call: &Call) -> Kept {
 
 /// Item values and offers of one decision, from the candidates' scores.
 fn offers(history: &History, observed: &Observed, decision: usize, scores: &[f32]) -> (Vec<Offer>, Vec<f32>) {
-    let mode = observed.observation.decisions[decision].mode;
     let mut value = vec![0.0f32; history.items().len()];
     let mut offers = Vec::with_capacity(scores.len());
     for (candidate, score) in observed.candidates(decision).zip(scores) {
         let segment = history.segment(candidate.segment);
         for id in history.items_of(candidate.segment) {
-            let worth = score * kind_value(history.items()[*id as usize].kind, mode);
+            let worth = score * kind_value(history.items()[*id as usize].kind);
             value[*id as usize] = value[*id as usize].max(worth);
         }
         let own = match segment.kind {
