@@ -17,5 +17,6 @@ pub use error::EvalError;
 pub use evaluate::{BUDGETS, Evaluation, evaluate, observe_all};
 pub use method::{Method, learned_scores};
 pub use metric::{Counts, Share, Whole, measure};
+pub use replay::{calibrate, kept_share};
 pub use report::{BudgetRow, MethodRow, Report};
 pub use view::{DIGEST_MARK_TOKENS, Kept, Rendered, Viewer};
