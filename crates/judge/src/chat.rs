@@ -19,7 +19,12 @@ pub struct Message {
 }
 
 impl Message {
-    /// A message.
+    /// A message of the user.
+    #[must_use]
+    pub fn user(content: impl Into<String>) -> Self {
+        Self::new("user", content)
+    }
+
     pub(crate) fn new(role: &'static str, content: impl Into<String>) -> Self {
         Self { role, content: content.into() }
     }

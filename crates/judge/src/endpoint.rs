@@ -159,15 +159,16 @@ impl Endpoint {
 /// `BASE/chat/completions`; a base that ends so already is taken as it is.
 fn address(base: &str) -> Result<Url, JudgeError> {
     let fault = |url: &str, why: &str| JudgeError::Address { url: url.to_owned(), why: why.to_owned() };
-    // A base that is no address may still hold a password, so its text is not repeated.
-    let mut url = Url::parse(base.trim()).map_err(|error| fault("(not shown)", &error.to_string()))?;
+    // What is no address of http may hold a password anywhere, so its text is not repeated.
+    let hidden = |why: &str| fault("(not shown)", why);
+    let mut url = Url::parse(base.trim()).map_err(|error| hidden(&error.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(hidden("the address starts with neither http:// nor https://"));
+    }
     let named = !url.username().is_empty() || url.password().is_some();
     if named || url.query().is_some() || url.fragment().is_some() {
         let host = url.host_str().unwrap_or_default();
         return Err(fault(host, "has a user, password, query or fragment; a key goes into the environment"));
-    }
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(fault(url.as_str(), "is neither http nor https"));
     }
     let path = url.path().trim_end_matches('/').to_owned();
     let path = path.strip_suffix("/chat/completions").unwrap_or(&path);
