@@ -8,6 +8,10 @@ use crate::json::{after_thought, objects};
 /// Longer string arguments are free text, whose words are not compared.
 const FREE_TEXT_CHARS: usize = 80;
 
+/// A canonical argument: the path of keys to a scalar, and its canonical atoms; `None` for free text of more than 80
+/// characters. Elements of a list share their path; `null` is as good as left out.
+pub type Argument = (String, Option<String>);
+
 /// What an agent does next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
@@ -15,9 +19,8 @@ pub enum Action {
     Call {
         /// Name of the tool.
         tool: String,
-        /// Canonical arguments, sorted: the path of keys to a scalar, and its canonical atoms; `None` for free text
-        /// of more than 80 characters. Elements of a list share their path; `null` is as good as left out.
-        arguments: Vec<(String, Option<String>)>,
+        /// Its arguments, sorted.
+        arguments: Vec<Argument>,
     },
     /// It says something; the words are not compared.
     Say,
@@ -55,15 +58,14 @@ impl Action {
         let (Self::Call { arguments, .. }, Self::Call { arguments: others, .. }) = (self, other) else {
             return self.same_tool(other);
         };
-        let agree =
-            |((key, value), (other_key, other)): (&(String, Option<String>), &(String, Option<String>))| {
-                key == other_key && (value.is_none() || other.is_none() || value == other)
-            };
+        let agree = |((key, value), (other_key, other)): (&Argument, &Argument)| {
+            key == other_key && (value.is_none() || other.is_none() || value == other)
+        };
         self.same_tool(other) && arguments.len() == others.len() && arguments.iter().zip(others).all(agree)
     }
 }
 
-fn flatten(value: &Value, path: &str, flat: &mut Vec<(String, Option<String>)>) {
+fn flatten(value: &Value, path: &str, flat: &mut Vec<Argument>) {
     match value {
         Value::Null => {}
         Value::Array(values) => values.iter().for_each(|value| flatten(value, path, flat)),

@@ -4,8 +4,6 @@ use std::path::PathBuf;
 
 use lrrc_eval::{EvalError, stats::StatsError};
 
-use crate::ledger::Estimate;
-
 /// Why nothing is judged, or a run stops. What was answered before lies in the cache.
 #[derive(Debug, thiserror::Error)]
 pub enum JudgeError {
@@ -49,7 +47,7 @@ pub enum JudgeError {
     #[error("{estimate}\nthis is above the cap of {cap}; nothing was sent")]
     AboveCap {
         /// The estimate.
-        estimate: Box<Estimate>,
+        estimate: String,
         /// The cap.
         cap: String,
     },

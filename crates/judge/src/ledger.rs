@@ -90,7 +90,7 @@ impl Estimate {
     /// # Errors
     /// [`JudgeError::AboveCap`], and [`JudgeError::NoPrices`] where money cannot be counted.
     pub fn check(&self, caps: &Caps) -> Result<(), JudgeError> {
-        let above = |cap: String| Err(JudgeError::AboveCap { estimate: Box::new(*self), cap });
+        let above = |cap: String| Err(JudgeError::AboveCap { estimate: self.to_string(), cap });
         match (caps.max_usd, self.usd_max) {
             (Some(max_usd), None) => return Err(JudgeError::NoPrices { max_usd }),
             (Some(max), Some(usd)) if usd > max => return above(format!("{max} USD")),

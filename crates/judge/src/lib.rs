@@ -50,7 +50,7 @@ mod retry;
 mod sample;
 mod verdict;
 
-pub use action::{Action, parse_action};
+pub use action::{Action, Argument, parse_action};
 pub use cache::{Cache, Found};
 pub use chat::{Ask, ChatOptions, Message, Reply, Usage};
 pub use decision::{DecisionArm, DecisionReport};

@@ -12,6 +12,8 @@ use crate::{
 
 /// Version of the JSON.
 const FORMAT: u32 = 1;
+/// Head of the column of tokens.
+const TOKENS: &str = "tokens in / out";
 
 /// Figures of one game.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -70,28 +72,18 @@ impl JudgeReport {
     fn decision_table(&self, report: &DecisionReport) -> String {
         let row = |arm: &DecisionArm| {
             let counts = [arm.said, arm.no_answer, arm.cut].map(|count| count.to_string());
-            [figure(arm.same_action), figure(arm.same_tool)]
-                .into_iter()
-                .chain(counts)
-                .chain(tokens(&arm.usage))
-                .collect()
+            let figures = [arm.same_action, arm.same_tool].map(figure).into_iter();
+            figures.chain(counts).chain([tokens(&arm.usage)]).collect()
         };
-        let heads = [
-            "recorded action",
-            "recorded tool",
-            "in words",
-            "no answer",
-            "cut",
-            "input tokens",
-            "output tokens",
-        ];
-        let table = table(&heads, [("full", row(&report.full)), (&self.digest_name(), row(&report.digest))]);
+        let heads = ["recorded action", "recorded tool", "in words", "no answer", "cut", TOKENS];
+        let rows = [("full", row(&report.full)), (&self.digest_name(), row(&report.digest))];
         format!(
-            "{}: {} recorded tool calls of {} groups, asked of {}\n{table}\nrecorded action, digest − full: {}\nsame action as under the full context: {}",
+            "{}: {} recorded tool calls of {} groups, asked of {}\n{}\nrecorded action, digest − full: {}\nsame action as under the full context: {}",
             self.dataset,
             report.calls,
             report.groups,
             self.model,
+            table(&heads, rows),
             figure(report.difference),
             figure(report.same_as_full)
         )
@@ -99,33 +91,29 @@ impl JudgeReport {
 
     fn pair_table(&self, report: &PairReport) -> String {
         let row = |arm: &PairArm| {
-            let figures = [arm.agreement, arm.agreement_decided, arm.position_bias].map(figure);
-            let counts = [arm.first_twice, arm.second_twice, arm.flipped, arm.no_answer, arm.cut];
-            figures
-                .into_iter()
-                .chain(counts.map(|count| count.to_string()))
-                .chain(tokens(&arm.usage))
-                .collect()
+            let figures = [arm.agreement, arm.agreement_decided, arm.position_bias].map(figure).into_iter();
+            let twice = format!("{} / {}", arm.first_twice, arm.second_twice);
+            let counts = [arm.flipped, arm.no_answer, arm.cut].map(|count| count.to_string());
+            figures.chain([twice]).chain(counts).chain([tokens(&arm.usage)]).collect()
         };
         let heads = [
-            "agrees with people",
+            "as people",
             "without ties",
             "position bias",
-            "first twice",
-            "second twice",
+            "A / B twice",
             "flipped",
             "no answer",
             "cut",
-            "input tokens",
-            "output tokens",
+            TOKENS,
         ];
-        let table = table(&heads, [("full", row(&report.full)), (&self.digest_name(), row(&report.digest))]);
+        let rows = [("full", row(&report.full)), (&self.digest_name(), row(&report.digest))];
         format!(
-            "{}: {} pairs of {} groups, each in both orders, judged by {}\n{table}\nagrees with people, digest − full: {}\nsame verdict as on full texts: {}",
+            "{}: {} pairs of {} groups, each in both orders, judged by {}\n{}\nas people, digest − full: {}\nsame verdict as on full texts: {}",
             self.dataset,
             report.pairs,
             report.groups,
             self.model,
+            table(&heads, rows),
             figure(report.difference),
             figure(report.same_as_full)
         )
@@ -147,12 +135,12 @@ fn table(heads: &[&str], rows: [(&str, Vec<String>); 2]) -> String {
     table.to_string()
 }
 
-/// Tokens as the endpoint counted them, and cl100k_base tokens with a `~` where it does not count all.
-fn tokens(usage: &ArmUsage) -> [String; 2] {
+/// Tokens as the endpoint counted them; those of the requests by cl100k_base, with a `~`, where it does not count all.
+fn tokens(usage: &ArmUsage) -> String {
     if usage.reported < usage.requests {
-        return [format!("~{}", usage.input_tokens), "–".to_owned()];
+        return format!("~{} / –", usage.input_tokens);
     }
-    [usage.prompt_tokens.to_string(), usage.completion_tokens.to_string()]
+    format!("{} / {}", usage.prompt_tokens, usage.completion_tokens)
 }
 
 fn figure(figure: Option<Figure>) -> String {

@@ -24,7 +24,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Dataset(DatasetCommand),
     Train(TrainArgs),
-    Eval(EvalArgs),
+    Eval(Box<EvalArgs>),
     /// Measure how long things take on this machine.
     #[command(subcommand)]
     Bench(BenchCommand),
