@@ -19,5 +19,6 @@ pub use evaluate::{BUDGETS, Evaluation, evaluate, observe_all};
 pub use method::{Method, learned_scores};
 pub use metric::{Counts, Share, Whole, measure};
 pub use replays::{BudgetReplays, MethodReplays, Played, Replays};
+pub use replay::{calibrate, kept_share};
 pub use report::{BudgetRow, MethodRow, Report};
 pub use view::{DIGEST_MARK_TOKENS, Kept, Rendered, Viewer};

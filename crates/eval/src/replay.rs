@@ -213,7 +213,7 @@ pub(crate) fn without_old_results(observed: &Observed, results: usize) -> Plan {
 
 /// The fraction of history tokens that plans send, pooled over episodes; 1 where there is no history.
 #[must_use]
-pub(crate) fn kept_share(
+pub fn kept_share(
     observed: &[Observed],
     viewers: &mut [Viewer<'_>],
     whole: Whole,
@@ -252,12 +252,7 @@ pub(crate) fn viewers<'a>(observed: &'a [Observed], counter: &'a TokenCounter) -
 
 /// Finds the knob in `range` (geometric) at which a monotone growing `share(knob)` is nearest to, and not above,
 /// `target`; returns the knob.
-pub(crate) fn calibrate(
-    range: (f64, f64),
-    target: f64,
-    steps: usize,
-    mut share: impl FnMut(f64) -> f64,
-) -> f64 {
+pub fn calibrate(range: (f64, f64), target: f64, steps: usize, mut share: impl FnMut(f64) -> f64) -> f64 {
     let (mut low, mut high) = (range.0.ln(), range.1.ln());
     for _ in 0..steps {
         let middle = f64::midpoint(low, high);

@@ -24,8 +24,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Dataset(DatasetCommand),
     Train(TrainArgs),
-    Eval(EvalArgs),
     Sweep(SweepArgs),
+    Eval(Box<EvalArgs>),
     /// Measure how long things take on this machine.
     #[command(subcommand)]
     Bench(BenchCommand),

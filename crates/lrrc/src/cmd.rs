@@ -3,6 +3,8 @@
 pub(crate) mod bench;
 pub(crate) mod dataset;
 pub(crate) mod eval;
+pub(crate) mod judge;
+pub(crate) mod method;
 pub(crate) mod quickstart;
 pub(crate) mod sweep;
 pub(crate) mod train;

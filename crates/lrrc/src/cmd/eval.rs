@@ -12,10 +12,17 @@ use lrrc_eval::{BUDGETS, Evaluation, Method, Report, evaluate};
 use lrrc_model::{Checkpoint, Policy, device, write_atomic};
 use miette::{Context, IntoDiagnostic, miette};
 
-use crate::cmd::dataset::report as dataset_report;
+use crate::cmd::{
+    dataset::report as dataset_report,
+    judge::{self, JudgeArgs, Material},
+    method::parse_method,
+};
 
 /// The checkpoint that is shipped.
 pub(crate) const SHIPPED_CHECKPOINT: &str = "checkpoints/default";
+
+/// The data set that a live judge is given unless another is named.
+const JUDGED_DATASET: &str = "taubench-airline";
 
 /// Replay recorded episodes through every compressor and say what each saves and what it loses.
 #[derive(Debug, Args)]
@@ -24,8 +31,9 @@ pub(crate) struct EvalArgs {
     #[arg(long, default_value = SHIPPED_CHECKPOINT)]
     checkpoint: PathBuf,
     /// A shipped name, a folder with a manifest, a Parquet shard, or a JSONL in the traj_*, evidence_* or arena_* format.
-    #[arg(long)]
-    dataset: String,
+    /// A live judge is given taubench-airline unless another is named.
+    #[arg(long, required_unless_present = "judge")]
+    dataset: Option<String>,
     /// Side of the split to replay: test, validation, train or all. A shipped data set is replayed on its test side,
     /// a file of one's own as a whole.
     #[arg(long, value_parser = parse_side)]
@@ -51,6 +59,8 @@ pub(crate) struct EvalArgs {
     /// Pass over faulty rows; they are counted and listed.
     #[arg(long)]
     skip_bad: bool,
+    #[command(flatten)]
+    judge: JudgeArgs,
 }
 
 /// A side of a split, or none for the whole data set.
@@ -66,19 +76,24 @@ fn parse_side(name: &str) -> Result<SideChoice, String> {
     }
 }
 
-fn parse_method(name: &str) -> Result<Method, String> {
-    let names = Method::ALL.map(Method::name).join(", ");
-    Method::ALL
-        .into_iter()
-        .find(|method| method.name() == name)
-        .ok_or_else(|| format!("expected one of {names}"))
-}
-
 /// Runs the command.
 pub(crate) fn run(args: &EvalArgs) -> miette::Result<()> {
     let (policy, control) = load_policies(&args.checkpoint)?;
     let counter = Arc::new(TokenCounter::new(Encoding::Cl100kBase));
     let (name, episodes) = read(args, &counter)?;
+    if args.judge.is_asked() {
+        let material = Material {
+            dataset: &name,
+            episodes: &episodes,
+            counter: &counter,
+            policy: &policy,
+            control: control.as_ref(),
+            seed: args.seed,
+            is_quiet: args.json.as_deref() == Some(Path::new("-")),
+        };
+        let report = judge::run(&args.judge, &material)?;
+        return report.map_or(Ok(()), |report| write_json(&report, args.json.as_deref()));
+    }
     let budgets =
         args.budgets.as_ref().map_or(BUDGETS.to_vec(), |all| all.iter().map(|keep| keep / 100.0).collect());
     let methods = args.methods.clone().unwrap_or_else(|| Method::ALL.to_vec());
@@ -97,7 +112,7 @@ pub(crate) fn run(args: &EvalArgs) -> miette::Result<()> {
     if !to_stdout {
         print(&report, &report.budgets());
     }
-    write_json(&report, args.json.as_deref())?;
+    write_json(&serde_json::to_string_pretty(&report).into_diagnostic()?, args.json.as_deref())?;
     if let Some(dir) = &args.plots {
         write_curves(&report, dir)?;
     }
@@ -120,7 +135,8 @@ pub(crate) fn load_policies(dir: &Path) -> miette::Result<(Policy, Option<Policy
 fn read(args: &EvalArgs, counter: &Arc<TokenCounter>) -> miette::Result<(String, Vec<Episode>)> {
     let options =
         ReadOptions { skip_bad: args.skip_bad, counter: Some(Arc::clone(counter)), ..ReadOptions::default() };
-    let dataset = Dataset::open(&args.dataset, &options).map_err(dataset_report)?;
+    let at = args.dataset.as_deref().unwrap_or(JUDGED_DATASET);
+    let dataset = Dataset::open(at, &options).map_err(dataset_report)?;
     let (mut episodes, skipped) = dataset.read_all().map_err(dataset_report)?;
     crate::cmd::dataset::tell_skipped(&skipped);
     let side = args.split.map_or_else(|| dataset.manifest().map(|_| Side::Test), |choice| choice.0);
@@ -165,9 +181,9 @@ pub(crate) fn print(report: &Report, budgets: &[f64]) {
     }
 }
 
-fn write_json(report: &Report, to: Option<&Path>) -> miette::Result<()> {
+/// Writes JSON to a file, or to the standard output for `-`.
+fn write_json(text: &str, to: Option<&Path>) -> miette::Result<()> {
     let Some(path) = to else { return Ok(()) };
-    let text = serde_json::to_string_pretty(report).into_diagnostic()?;
     if path == Path::new("-") {
         println!("{text}");
         return Ok(());
