@@ -152,6 +152,8 @@ fn savings_follow_from_the_tokens_removed() {
         counter: &counter,
         policy: Some(&policy),
         control: None,
+        trees: None,
+        background: None,
         budgets: vec![0.5, 0.75],
         methods: vec![
             Method::Full,

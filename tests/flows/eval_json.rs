@@ -65,6 +65,8 @@ fn evaluated(name: &str, format: Format) -> Value {
         counter: &counter,
         policy: Some(&policy),
         control: Some(&control),
+        trees: None,
+        background: None,
         budgets: BUDGETS.to_vec(),
         methods: Method::ALL.to_vec(),
         timed: true,

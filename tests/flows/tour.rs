@@ -90,6 +90,8 @@ fn logs_become_a_coordinator_and_its_figures() {
         counter: &counter,
         policy: Some(&policy),
         control: None,
+        trees: None,
+        background: None,
         budgets: vec![0.5],
         methods: vec![Method::Full, Method::LrrcOnce, Method::LrrcRerank],
         timed: true,

@@ -21,6 +21,15 @@ pub enum EvalError {
     /// A budget outside (0, 1).
     #[error("budget {0} is not a share between 0 and 1")]
     Budget(f64),
+    /// Nothing to learn from.
+    #[error("{episodes} episodes to fit trees on have no decision whose candidates differ in their label")]
+    NoLabels {
+        /// Episodes given.
+        episodes: usize,
+    },
+    /// The trees could not be fitted.
+    #[error("the trees could not be fitted: {0}")]
+    Trees(String),
     /// Resampling failed.
     #[error("intervals could not be computed")]
     Stats(#[from] crate::stats::StatsError),

@@ -12,9 +12,11 @@ use rayon::prelude::*;
 use crate::{
     EvalError,
     calibration::{Calibration, Kind, STEPS},
-    method::{Method, learned_scores},
+    method::{Method, Scorer, learned_scores},
     replay::{Scores, calibrate, kept_share, measure_all, viewers},
     replays::{BudgetReplays, MethodReplays, Played, Replays},
+    rule::surprisal::Background,
+    trees::Trees,
     view::Viewer,
 };
 
@@ -37,6 +39,10 @@ pub struct Evaluation<'a> {
     pub policy: Option<&'a Policy>,
     /// The no-state control.
     pub control: Option<&'a Policy>,
+    /// The boosted trees; without them their methods are left out.
+    pub trees: Option<&'a Trees>,
+    /// What the surprisal methods have read beforehand, if anything; never the episodes evaluated.
+    pub background: Option<&'a Background>,
     /// Shares of the history to keep, each between 0 and 1.
     pub budgets: Vec<f64>,
     /// Methods to run.
@@ -74,8 +80,13 @@ pub fn evaluate(request: &Evaluation<'_>, on_method: impl Fn(Method)) -> Result<
     };
     let mut methods = Vec::new();
     for method in request.methods.iter().copied() {
-        let model = if method == Method::NoState { request.control } else { request.policy };
-        if method.is_learned() && model.is_none() {
+        let is_missing = match method.scorer() {
+            Scorer::Trees => request.trees.is_none(),
+            Scorer::Control => request.control.is_none(),
+            Scorer::Coordinator => request.policy.is_none(),
+            Scorer::Rule | Scorer::Future => false,
+        };
+        if is_missing {
             continue;
         }
         on_method(method);
@@ -99,11 +110,8 @@ struct Arena<'a> {
 
 impl Arena<'_> {
     fn run(&mut self, method: Method) -> Result<MethodReplays, EvalError> {
-        let own: Option<Vec<Scores>> = match (method, self.request.control) {
-            (Method::NoState, Some(control)) => Some(learned_scores(control, self.observed)?),
-            _ if method.is_learned() => None,
-            _ => Some(self.observed.iter().map(|observed| method.rule_scores(observed)).collect()),
-        };
+        let is_coordinator = method.scorer() == Scorer::Coordinator;
+        let own = (!is_coordinator).then(|| self.scores(method, self.observed)).transpose()?;
         let policy_scores = self.policy_scores.take();
         let scores = own.as_ref().or(policy_scores.as_ref()).map_or(&[][..], Vec::as_slice);
         let mut budgets = Vec::new();
@@ -119,6 +127,18 @@ impl Arena<'_> {
         Ok(MethodReplays { name: method.name().to_owned(), ms_per_1k_tokens, budgets })
     }
 
+    /// Scores of these episodes under any method.
+    fn scores(&self, method: Method, observed: &[Observed]) -> Result<Vec<Scores>, EvalError> {
+        let rule = |observed: &Observed| method.rule_scores(observed, self.request.background);
+        let request = self.request;
+        match (method.scorer(), request.trees, request.control, request.policy) {
+            (Scorer::Trees, Some(trees), _, _) => Ok(trees.scores(observed)),
+            (Scorer::Control, _, Some(control), _) => learned_scores(control, observed),
+            (Scorer::Coordinator, _, _, Some(policy)) => learned_scores(policy, observed),
+            _ => Ok(observed.par_iter().map(rule).collect()),
+        }
+    }
+
     fn budget(&mut self, method: Method, scores: &[Scores], keep: f64) -> BudgetReplays {
         let knob = self.knob(method, scores, keep);
         let observed = self.observed;
@@ -132,8 +152,13 @@ impl Arena<'_> {
         if !method.has_budget() {
             return 1.0;
         }
-        let papers = self.request.policy.map(|policy| &policy.meta().calibration);
-        let calibration = papers.and_then(|papers| Calibration::from_meta(papers, self.kind));
+        let calibration = match method.scorer() {
+            Scorer::Trees => self.request.trees.and_then(|trees| trees.calibration(self.kind).cloned()),
+            _ => {
+                let papers = self.request.policy.map(|policy| &policy.meta().calibration);
+                papers.and_then(|papers| Calibration::from_meta(papers, self.kind))
+            }
+        };
         if let (true, Some(knob)) = (method.is_frozen(), calibration.and_then(|set| set.knob(method, keep))) {
             return knob;
         }
@@ -148,7 +173,6 @@ impl Arena<'_> {
     /// history shown to calls: features, scores, selection and rendering, each from nothing.
     fn time(&mut self, method: Method, scores: &[Scores]) -> Result<f64, EvalError> {
         let knob = self.knob(method, scores, TIMED_KEEP);
-        let model = if method == Method::NoState { self.request.control } else { self.request.policy };
         let modes: Vec<Mode> = if method.has_budget() { vec![method.mode()] } else { Vec::new() };
         let options = ObserveOptions { modes };
         let mut per_1k = Vec::new();
@@ -159,12 +183,7 @@ impl Arena<'_> {
             }
             let start = Instant::now();
             let fresh = observe_episode(episode, self.request.counter, &options);
-            let scores = match model {
-                Some(policy) if method.is_learned() => {
-                    learned_scores(policy, std::slice::from_ref(&fresh))?.remove(0)
-                }
-                _ => method.rule_scores(&fresh),
-            };
+            let scores = self.scores(method, std::slice::from_ref(&fresh))?.remove(0);
             let plan = method.plan(&fresh, &scores, knob);
             let mut viewer = Viewer::new(&fresh.history, self.request.counter);
             let rendered = fresh.calls.iter().zip(&plan).map(|(call, kept)| {

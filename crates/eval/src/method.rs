@@ -1,6 +1,6 @@
 //! The compressors that are compared, each a name and a rule.
 
-use lrrc_episode::observe::{Call, FEATURE_NAMES, Mode, Observed};
+use lrrc_episode::observe::{Call, Mode, Observed};
 use lrrc_model::Policy;
 use rayon::prelude::*;
 
@@ -9,13 +9,16 @@ use crate::{
     calibration::Kind,
     metric::Whole,
     replay::{self, Plan, Scores},
+    rule::{
+        features, oracle_segment, oracle_value,
+        surprisal::{Background, surprisal},
+        text_rank::text_rank,
+    },
     view::Kept,
 };
 
 /// Tool results that tool-result clearing leaves.
 const RESULTS_LEFT: usize = 3;
-/// Turns over which the hand-weighted value of a mention falls to 1/e.
-const RECENCY_TURNS: f32 = 12.0;
 
 /// A compressor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -34,12 +37,24 @@ pub enum Method {
     Bm25,
     /// The same with the scores of turns smoothed over their neighbours, σ = 15 turns.
     Bm25Smooth,
+    /// Segments by TextRank, without regard to the newest message.
+    TextRank,
+    /// Segments by self-information under a unigram model of what was said so far.
+    Unigram,
+    /// The same under a trigram model.
+    Trigram,
     /// All but old tool results.
     ToolClearing,
     /// Everything, in the lossless table encoding.
     Table,
     /// Coverage with hand weights: kind of item × recency.
     Coverage,
+    /// Boosted trees on the coordinator's features, deciding when a turn is first seen.
+    TreesIngest,
+    /// The same, deciding when a turn leaves the verbatim tail.
+    TreesOnce,
+    /// The same, deciding anew at every call.
+    TreesRerank,
     /// The coordinator's decoder trained without the state, re-ranked at every call.
     NoState,
     /// The coordinator, deciding when a turn is first seen.
@@ -48,11 +63,30 @@ pub enum Method {
     LrrcOnce,
     /// The coordinator, deciding anew at every call.
     LrrcRerank,
+    /// Labels as scores: the ceiling of scoring segments, re-ranked. It looks at the future.
+    OracleSegment,
+    /// The cheapest segments that hold what this call and later ones need. It looks at the future.
+    OracleValue,
+}
+
+/// Where the scores of a method come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scorer {
+    /// A rule; nothing is trained on labels.
+    Rule,
+    /// Boosted trees, see [`crate::Trees`].
+    Trees,
+    /// The coordinator trained without the state.
+    Control,
+    /// The coordinator.
+    Coordinator,
+    /// The recorded future.
+    Future,
 }
 
 impl Method {
     /// Every method, in the order of reports.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 22] = [
         Self::Full,
         Self::LastN,
         Self::HeadTail,
@@ -60,13 +94,21 @@ impl Method {
         Self::RecencyDedup,
         Self::Bm25,
         Self::Bm25Smooth,
+        Self::TextRank,
+        Self::Unigram,
+        Self::Trigram,
         Self::ToolClearing,
         Self::Table,
         Self::Coverage,
+        Self::TreesIngest,
+        Self::TreesOnce,
+        Self::TreesRerank,
         Self::NoState,
         Self::LrrcIngest,
         Self::LrrcOnce,
         Self::LrrcRerank,
+        Self::OracleSegment,
+        Self::OracleValue,
     ];
 
     /// Name in tables and JSON.
@@ -80,13 +122,21 @@ impl Method {
             Self::RecencyDedup => "recency-dedup",
             Self::Bm25 => "bm25",
             Self::Bm25Smooth => "bm25-smooth",
+            Self::TextRank => "text-rank",
+            Self::Unigram => "unigram",
+            Self::Trigram => "trigram",
             Self::ToolClearing => "tool-clearing",
             Self::Table => "table",
             Self::Coverage => "coverage",
+            Self::TreesIngest => "trees-ingest",
+            Self::TreesOnce => "trees-once",
+            Self::TreesRerank => "trees-rerank",
             Self::NoState => "no-state",
             Self::LrrcIngest => "lrrc-ingest",
             Self::LrrcOnce => "lrrc-once",
             Self::LrrcRerank => "lrrc-rerank",
+            Self::OracleSegment => "oracle-segment",
+            Self::OracleValue => "oracle-value",
         }
     }
 
@@ -94,8 +144,8 @@ impl Method {
     #[must_use]
     pub fn mode(self) -> Mode {
         match self {
-            Self::LrrcIngest => Mode::Ingest,
-            Self::LrrcOnce => Mode::Once,
+            Self::TreesIngest | Self::LrrcIngest => Mode::Ingest,
+            Self::TreesOnce | Self::LrrcOnce => Mode::Once,
             _ => Mode::Rerank,
         }
     }
@@ -106,16 +156,40 @@ impl Method {
         !matches!(self, Self::Full | Self::ToolClearing | Self::Table)
     }
 
-    /// Whether a model scores the segments.
+    /// Where the scores come from.
+    #[must_use]
+    pub fn scorer(self) -> Scorer {
+        match self {
+            Self::TreesIngest | Self::TreesOnce | Self::TreesRerank => Scorer::Trees,
+            Self::NoState => Scorer::Control,
+            Self::LrrcIngest | Self::LrrcOnce | Self::LrrcRerank => Scorer::Coordinator,
+            Self::OracleSegment | Self::OracleValue => Scorer::Future,
+            _ => Scorer::Rule,
+        }
+    }
+
+    /// Whether a model that was trained on labels scores the segments.
     #[must_use]
     pub fn is_learned(self) -> bool {
-        matches!(self, Self::NoState | Self::LrrcIngest | Self::LrrcOnce | Self::LrrcRerank)
+        matches!(self.scorer(), Scorer::Trees | Scorer::Control | Scorer::Coordinator)
+    }
+
+    /// Whether the method looks at what it could not know: a ceiling, and no competitor.
+    #[must_use]
+    pub fn is_oracle(self) -> bool {
+        self.scorer() == Scorer::Future
+    }
+
+    /// Whether the method compresses by a rule alone: without training, and without looking at the future.
+    #[must_use]
+    pub fn is_untrained_baseline(self) -> bool {
+        self.scorer() == Scorer::Rule && self != Self::Full
     }
 
     /// Whether decisions are frozen, so that the budget is a threshold set beforehand.
     #[must_use]
     pub fn is_frozen(self) -> bool {
-        matches!(self, Self::LrrcIngest | Self::LrrcOnce)
+        self.mode() != Mode::Rerank
     }
 
     /// How whole turns are sent: the methods that do not cut turns leave them as they are.
@@ -133,7 +207,7 @@ impl Method {
     pub fn knob_range(self, kind: Kind) -> (f64, f64) {
         match (self, kind) {
             (Self::LastN | Self::HeadTail, _) => (1e-3, 1.0),
-            (Self::LrrcIngest, _) | (_, Kind::Calls) => (0.05, 1e8),
+            (Self::LrrcIngest | Self::TreesIngest, _) | (_, Kind::Calls) => (0.05, 1e8),
             (_, Kind::Queries) => (1e-3, 2.0),
         }
     }
@@ -153,39 +227,37 @@ impl Method {
                 replay::whole_turns(observed, |call| from_both_ends(&old(call).collect::<Vec<_>>()), knob)
             }
             Self::ToolClearing => replay::without_old_results(observed, RESULTS_LEFT),
-            Self::Random | Self::RecencyDedup | Self::Bm25 | Self::Bm25Smooth => {
-                replay::by_score(observed, scores, limit)
+            Self::Random
+            | Self::RecencyDedup
+            | Self::Bm25
+            | Self::Bm25Smooth
+            | Self::TextRank
+            | Self::Unigram
+            | Self::Trigram => replay::by_score(observed, scores, limit),
+            Self::Coverage | Self::TreesRerank | Self::NoState | Self::LrrcRerank | Self::OracleSegment => {
+                replay::rerank(observed, scores, limit)
             }
-            Self::Coverage | Self::NoState | Self::LrrcRerank => replay::rerank(observed, scores, limit),
-            Self::LrrcOnce => replay::once(observed, scores, limit),
-            Self::LrrcIngest => replay::ingest(observed, scores, (1.0 / knob) as f32),
+            Self::TreesOnce | Self::LrrcOnce => replay::once(observed, scores, limit),
+            Self::TreesIngest | Self::LrrcIngest => replay::ingest(observed, scores, (1.0 / knob) as f32),
+            Self::OracleValue => oracle_value::plan(observed, limit),
         }
     }
 
-    /// Scores of all candidates that a hand-made rule gives; learned methods take theirs from [`learned_scores`].
+    /// Scores of all candidates that a rule or an oracle gives; learned methods take theirs from [`learned_scores`] and
+    /// [`crate::Trees::scores`]. The surprisal methods have read `background` before the episode, if there is one.
     #[must_use]
-    pub fn rule_scores(self, observed: &Observed) -> Scores {
-        let age = feature("age_log");
-        let again = feature("share_said_again");
-        let (turn, segment) = (feature("bm25_turn"), feature("bm25_last"));
-        let smooth = feature("bm25_smooth_15");
-        let recency = |features: &[f32]| (-((features[age] * 4.0).exp() - 1.0) / RECENCY_TURNS).exp();
-        let decisions = observed.observation.decisions.iter();
-        let score = |at: usize, features: &[f32]| match self {
-            Self::Random => random(&observed.observation.id, at),
-            Self::RecencyDedup => recency(features) * if features[again] >= 1.0 { 1e-3 } else { 1.0 },
-            Self::Bm25 => 0.9 * features[turn] + 0.1 * features[segment] + 1e-4 * recency(features),
-            Self::Bm25Smooth => features[smooth] + 1e-4 * recency(features),
-            _ => recency(features),
-        };
-        let of = |decision: &lrrc_episode::observe::Decision| {
-            decision
-                .candidates
-                .iter()
-                .map(|candidate| score(candidate.segment, &candidate.features))
-                .collect()
-        };
-        decisions.map(of).collect()
+    pub fn rule_scores(self, observed: &Observed, background: Option<&Background>) -> Scores {
+        match self {
+            Self::Random => features::random(observed),
+            Self::RecencyDedup => features::recency_dedup(observed),
+            Self::Bm25 => features::bm25(observed),
+            Self::Bm25Smooth => features::bm25_smooth(observed),
+            Self::TextRank => text_rank(observed),
+            Self::Unigram => surprisal(observed, 1, background),
+            Self::Trigram => surprisal(observed, 3, background),
+            Self::OracleSegment => oracle_segment::labels(observed),
+            _ => features::recency(observed),
+        }
     }
 }
 
@@ -202,19 +274,6 @@ pub fn learned_scores(policy: &Policy, observed: &[Observed]) -> Result<Vec<Scor
     observed.par_iter().map(replay).collect()
 }
 
-fn feature(name: &str) -> usize {
-    FEATURE_NAMES.iter().position(|known| *known == name).expect("the name is one of the features")
-}
-
-/// A fixed number in [0, 1) for a segment of an episode.
-fn random(episode: &str, segment: usize) -> f32 {
-    let mut hash = 0xcbf2_9ce4_8422_2325u64;
-    for byte in episode.bytes().chain(segment.to_le_bytes()) {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    }
-    (hash >> 40) as f32 / (1u64 << 24) as f32
-}
-
 fn from_both_ends(turns: &[usize]) -> Vec<usize> {
     let (mut front, mut back) = (turns.iter(), turns.iter().rev());
     let mut order = Vec::with_capacity(turns.len());
@@ -226,3 +285,6 @@ fn from_both_ends(turns: &[usize]) -> Vec<usize> {
     }
     order
 }
+
+#[cfg(test)]
+mod tests;

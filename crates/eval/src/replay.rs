@@ -31,7 +31,7 @@ fn kind_value(kind: ItemKind) -> f32 {
 pub(crate) type Plan = Vec<Kept>;
 
 /// The verbatim tail of a call.
-fn tail(observed: &Observed, call: &Call) -> Kept {
+pub(crate) fn tail(observed: &Observed, call: &Call) -> Kept {
     let mut kept = Kept::none(observed.history.len());
     for at in (call.tail_from..call.turn).flat_map(|turn| observed.history.range(turn)) {
         kept.keep(at);
@@ -126,7 +126,7 @@ pub(crate) fn ingest(observed: &Observed, scores: &Scores, least_density: f32) -
 }
 
 /// The decision of a call in this mode; a query has one decision for both modes that look at it.
-fn decision_of(observed: &Observed, call: &Call, mode: Mode) -> Option<usize> {
+pub(crate) fn decision_of(observed: &Observed, call: &Call, mode: Mode) -> Option<usize> {
     let mode = if call.query.is_some() { Mode::Rerank } else { mode };
     call.decisions.iter().copied().find(|at| observed.observation.decisions[*at].mode == mode)
 }

@@ -103,6 +103,8 @@ pub(crate) fn run(args: &EvalArgs) -> miette::Result<()> {
         counter: &counter,
         policy: Some(&policy),
         control: control.as_ref(),
+        trees: None,
+        background: None,
         budgets,
         methods,
         timed: true,

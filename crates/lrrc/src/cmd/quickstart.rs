@@ -88,6 +88,8 @@ fn evaluate(args: &QuickstartArgs, run: &Run, checkpoint: &std::path::Path) -> m
         counter: &counter,
         policy: Some(&policy),
         control: control.as_ref(),
+        trees: None,
+        background: None,
         budgets: if args.smoke { SHOWN.to_vec() } else { BUDGETS.to_vec() },
         methods: Method::ALL.to_vec(),
         timed: true,

@@ -9,7 +9,7 @@ use std::time::Instant;
 use burn::module::Module;
 use lrrc_dataset::{Dataset, ReadOptions};
 use lrrc_episode::{Encoding, Episode, TokenCounter};
-use lrrc_eval::{Evaluation, Method, evaluate};
+use lrrc_eval::{Evaluation, Method, Scorer, evaluate};
 use lrrc_model::{Checkpoint, Policy, device, write_atomic};
 
 use super::outcome::{Status, TrialRecord};
@@ -136,10 +136,10 @@ impl HeldOut {
         kind: ArmKind,
         policy: Option<&'a Policy>,
     ) -> Evaluation<'a> {
-        let learned = |method: &Method| method.is_learned() && *method != Method::NoState;
         let wanted = |method: &Method| match kind {
-            ArmKind::Model => learned(method),
-            ArmKind::Rules | ArmKind::Trees => !method.is_learned(),
+            ArmKind::Model => method.scorer() == Scorer::Coordinator,
+            ArmKind::Rules => !method.is_learned(),
+            ArmKind::Trees => method.scorer() == Scorer::Trees,
         };
         Evaluation {
             dataset: &self.name,
@@ -147,6 +147,8 @@ impl HeldOut {
             counter: &self.counter,
             policy,
             control: None,
+            trees: None,
+            background: None,
             budgets: spec.budgets.clone(),
             methods: Method::ALL.into_iter().filter(wanted).collect(),
             timed: false,

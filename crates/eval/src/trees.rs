@@ -1,0 +1,185 @@
+//! Gradient-boosted trees on the coordinator's features: how far learning gets without a state and without reading the
+//! tokens.
+//!
+//! One ensemble a mode (Friedman, *Greedy Function Approximation: A Gradient Boosting Machine* (2001), with the
+//! second-order splits of Chen and Guestrin, *XGBoost* (2016)). Each row is one candidate of one decision: its
+//! features and the role of its turn, as the coordinator's decoder gets them; its label in [0, 1] is the target of the
+//! logistic loss and its weight the weight.
+//!
+//! The ensembles come from `forust-ml`: it takes weights and labels between 0 and 1, builds in seconds, and is a
+//! function of its seed. `perpetual` asks for a nightly compiler, `gbdt` takes labels of ±1 alone, and LightGBM asks for
+//! a C++ compiler.
+
+use std::collections::BTreeMap;
+
+use forust_ml::{GradientBooster, Matrix, errors::ForustError, sampler::SampleMethod};
+use lrrc_episode::{
+    Role, TokenCounter,
+    observe::{Decision, FEATURES, Mode, Observed},
+};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+use rayon::prelude::*;
+
+use crate::{
+    EvalError,
+    calibration::{Calibration, Kind},
+    replay::Scores,
+};
+
+/// Numbers of one row: features, then one flag a role.
+const INPUTS: usize = FEATURES + Role::ALL.len();
+/// Most rows that one ensemble learns from; of more, a random part.
+const ROWS: usize = 120_000;
+/// Trees of an ensemble, their depth, and the share of its answer that each adds.
+const TREES: usize = 200;
+const DEPTH: usize = 6;
+const LEARNING_RATE: f32 = 0.1;
+/// Shares of rows and of columns that each tree looks at.
+const ROW_SHARE: f32 = 0.8;
+const COLUMN_SHARE: f64 = 0.8;
+/// Least sum of weights (times p · (1 − p)) in a leaf.
+const LEAF_WEIGHT: f32 = 5.0;
+
+/// Boosted trees for each mode of deciding, and the thresholds of the frozen modes.
+///
+/// ```no_run
+/// # fn example(
+/// #     train: &[lrrc_episode::observe::Observed],
+/// #     validation: &[lrrc_episode::observe::Observed],
+/// #     counter: &lrrc_episode::TokenCounter,
+/// # ) -> Result<(), lrrc_eval::EvalError> {
+/// let mut trees = lrrc_eval::Trees::fit(train, 0)?;
+/// trees.calibrate(validation, counter, &lrrc_eval::BUDGETS);
+/// let scores = trees.scores(validation);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Trees {
+    /// By [`Mode::index`]; none where the training episodes have no such decision, or labels of one value alone.
+    models: [Option<GradientBooster>; Mode::ALL.len()],
+    calibrations: BTreeMap<Kind, Calibration>,
+}
+
+impl Trees {
+    /// Fits one ensemble for each mode that these episodes have decisions of. The same episodes and seed give the same
+    /// trees.
+    ///
+    /// # Errors
+    /// [`EvalError::NoLabels`] if no mode has candidates with different labels, [`EvalError::Trees`] if the fit fails.
+    pub fn fit(observed: &[Observed], seed: u64) -> Result<Self, EvalError> {
+        let fit = |mode: &Mode| fit_mode(&Rows::of(observed, *mode, seed), seed);
+        let models: Result<Vec<_>, ForustError> = Mode::ALL.par_iter().map(fit).collect();
+        let models = models.map_err(|error| EvalError::Trees(error.to_string()))?;
+        if models.iter().all(Option::is_none) {
+            return Err(EvalError::NoLabels { episodes: observed.len() });
+        }
+        let models = models.try_into().unwrap_or_else(|_| unreachable!("one model a mode"));
+        Ok(Self { models, calibrations: BTreeMap::new() })
+    }
+
+    /// Sets the thresholds of the frozen modes on validation episodes, for data sets of their kind.
+    pub fn calibrate(&mut self, observed: &[Observed], counter: &TokenCounter, budgets: &[f64]) {
+        let scores = self.scores(observed);
+        let calibration = Calibration::set(observed, &scores, counter, budgets);
+        self.calibrations.insert(Kind::of(observed), calibration);
+    }
+
+    /// The thresholds for data sets of this kind, if they were set.
+    #[must_use]
+    pub fn calibration(&self, kind: Kind) -> Option<&Calibration> {
+        self.calibrations.get(&kind)
+    }
+
+    /// Probabilities of every candidate of every decision, episode by episode; ½ in a mode without trees.
+    #[must_use]
+    pub fn scores(&self, observed: &[Observed]) -> Vec<Scores> {
+        let of = |observed: &Observed| {
+            let decisions = observed.observation.decisions.iter();
+            decisions.map(|decision| self.decision_scores(observed, decision)).collect()
+        };
+        observed.par_iter().map(of).collect()
+    }
+
+    fn decision_scores(&self, observed: &Observed, decision: &Decision) -> Vec<f32> {
+        let Some(model) = &self.models[decision.mode.index()] else {
+            return vec![0.5; decision.candidates.len()];
+        };
+        let rows = (0..decision.candidates.len()).map(|at| (observed, decision, at)).collect::<Vec<_>>();
+        let inputs = columns(&rows);
+        let logits = model.predict(&Matrix::new(&inputs, rows.len(), INPUTS), false);
+        logits.into_iter().map(|logit| (1.0 / (1.0 + (-logit).exp())) as f32).collect()
+    }
+}
+
+/// One candidate: its episode, its decision, and its place there.
+type Row<'a> = (&'a Observed, &'a Decision, usize);
+
+/// The rows that one ensemble learns from.
+struct Rows<'a>(Vec<Row<'a>>);
+
+impl<'a> Rows<'a> {
+    /// Candidates of all decisions of a mode, or a random part of about [`ROWS`].
+    fn of(observed: &'a [Observed], mode: Mode, seed: u64) -> Self {
+        let decisions = observed.iter().flat_map(|observed| {
+            let own = observed.observation.decisions.iter();
+            own.filter(|decision| decision.mode == mode).map(move |decision| (observed, decision))
+        });
+        let rows = decisions.flat_map(|(observed, decision)| {
+            (0..decision.candidates.len()).map(move |at| (observed, decision, at))
+        });
+        let mut rows: Vec<Row<'a>> = rows.collect();
+        if rows.len() > ROWS {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            let below = (u64::MAX as f64 * (ROWS as f64 / rows.len() as f64)) as u64;
+            rows.retain(|_| rng.next_u64() < below);
+        }
+        Self(rows)
+    }
+
+    fn labels(&self) -> Vec<f64> {
+        self.0.iter().map(|(_, decision, at)| f64::from(decision.candidates[*at].label)).collect()
+    }
+
+    fn weights(&self) -> Vec<f64> {
+        self.0.iter().map(|(_, decision, at)| f64::from(decision.candidates[*at].weight)).collect()
+    }
+}
+
+/// Inputs of rows, column after column.
+fn columns(rows: &[Row<'_>]) -> Vec<f64> {
+    let mut columns = vec![0.0; rows.len() * INPUTS];
+    for (row, (observed, decision, at)) in rows.iter().enumerate() {
+        let candidate = &decision.candidates[*at];
+        for (column, value) in candidate.features.iter().enumerate() {
+            columns[column * rows.len() + row] = f64::from(*value);
+        }
+        let turn = observed.history.place(candidate.segment).turn as usize;
+        let role = observed.history.turns()[turn].role.index();
+        columns[(FEATURES + role) * rows.len() + row] = 1.0;
+    }
+    columns
+}
+
+fn fit_mode(rows: &Rows<'_>, seed: u64) -> Result<Option<GradientBooster>, ForustError> {
+    let labels = rows.labels();
+    if labels.iter().all(|label| *label == labels[0]) {
+        return Ok(None);
+    }
+    let mut model = GradientBooster::default()
+        .set_iterations(TREES)
+        .set_learning_rate(LEARNING_RATE)
+        .set_max_depth(DEPTH)
+        .set_min_leaf_weight(LEAF_WEIGHT)
+        .set_sample_method(SampleMethod::Random)
+        .set_subsample(ROW_SHARE)
+        .set_colsample_bytree(COLUMN_SHARE)
+        .set_parallel(false)
+        .set_seed(seed);
+    let inputs = columns(&rows.0);
+    model.fit(&Matrix::new(&inputs, rows.0.len(), INPUTS), &labels, &rows.weights(), None)?;
+    Ok(Some(model))
+}
+
+#[cfg(test)]
+mod tests;
