@@ -96,7 +96,7 @@ pub fn evaluate(request: &Evaluation<'_>, on_method: impl Fn(Method)) -> Result<
 }
 
 /// Number of each episode's group, in order of first appearance.
-fn clusters(episodes: &[Episode]) -> Vec<usize> {
+pub(crate) fn clusters(episodes: &[Episode]) -> Vec<usize> {
     let mut groups: Vec<&str> = Vec::new();
     let number = |episode: &'_ Episode| episode.group.clone();
     let names: Vec<String> = episodes.iter().map(number).collect();

@@ -2,6 +2,7 @@
 
 pub mod bench;
 mod calibration;
+mod calls;
 mod error;
 mod evaluate;
 mod method;
@@ -13,6 +14,10 @@ pub mod stats;
 mod view;
 
 pub use calibration::{Calibration, Kind};
+pub use calls::{
+    CallEvaluation, CallReport, CallRow, Estimate, PAPER_CLAIM, TOLERANCE, calibrate_calls, evaluate_calls,
+    threshold_of,
+};
 pub use error::EvalError;
 pub use evaluate::{BUDGETS, Evaluation, evaluate, observe_all};
 pub use method::{Method, learned_scores};

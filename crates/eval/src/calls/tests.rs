@@ -1,0 +1,92 @@
+use lrrc_episode::{Agent, Encoding, Outcome, Role, ToolCall, Turn};
+use serde_json::json;
+
+use super::{report::auc, *};
+
+fn called(name: &str, arguments: &serde_json::Value) -> Turn {
+    let mut turn = Turn::text(1, Role::Assistant, "");
+    turn.tool_calls = vec![ToolCall { id: None, name: name.into(), arguments: arguments.to_string() }];
+    turn
+}
+
+fn result(text: &str) -> Turn {
+    Turn::text(2, Role::Tool, text)
+}
+
+/// Two searches of which the first is used, a read said again, a booking, a farewell.
+fn booking(group: &str) -> Episode {
+    let turns = vec![
+        Turn::text(0, Role::User, "Fly me to Boston."),
+        called("search", &json!({"to": "Boston"})),
+        result(r#"[{"no":"HAT77","price":152},{"no":"HAT88","price":103}]"#),
+        called("search", &json!({"to": "Denver"})),
+        result(r#"[{"no":"HAT55","price":981}]"#),
+        called("search", &json!({"to": "Boston"})),
+        result(r#"[{"no":"HAT77","price":152},{"no":"HAT88","price":103}]"#),
+        called("book", &json!({"no": "HAT88"})),
+        result("ok"),
+        Turn::text(1, Role::Assistant, "Booked."),
+    ];
+    Episode {
+        id: format!("e-{group}"),
+        group: group.into(),
+        source: "test".into(),
+        license: "MIT".into(),
+        task: None,
+        agents: ["Mia", "agent", "tool"].map(|name| Agent { name: name.into(), model: None }).into(),
+        turns,
+        queries: Vec::new(),
+        outcome: Outcome::default(),
+    }
+}
+
+fn report(episodes: &[Episode]) -> Result<CallReport, EvalError> {
+    let counter = TokenCounter::new(Encoding::Cl100kBase);
+    let request =
+        CallEvaluation { dataset: "test", episodes, counter: &counter, policy: None, control: None, seed: 0 };
+    evaluate_calls(&request)
+}
+
+#[test]
+fn rules_and_oracle_skip_what_nothing_depends_on() {
+    let report = report(&[booking("a"), booking("b")]).unwrap();
+    let row = |name: &str| report.rows.iter().find(|row| row.name == name).unwrap();
+    assert_eq!((report.calls, report.bound, report.groups), (10, 4, 2));
+    assert_eq!(row("repeated reads").removed.estimate, 0.2, "the second search for Boston");
+    assert_eq!(row("oracle").removed.estimate, 0.4, "that and the search for Denver");
+    assert_eq!(row("oracle").lost.unwrap().estimate, 0.0);
+    assert_eq!((row("oracle").bound_removed, row("oracle").changed.estimate), (0.0, 0.0));
+    assert!(row("oracle").tokens_saved.estimate > 0.3);
+    assert!(report.verdict().contains("no call gate"));
+    assert!(report.table().contains("40.0 % [40.0, 40.0]"));
+}
+
+#[test]
+fn what_has_no_call_to_skip_is_refused() {
+    let mut rival = booking("a");
+    rival.outcome.winner = Some(lrrc_episode::Winner::Tie);
+    let error = report(&[rival]).unwrap_err();
+    assert!(matches!(error, EvalError::NoGatedCalls { episodes: 1, .. }), "{error}");
+}
+
+#[test]
+fn the_threshold_stops_before_the_first_intolerable_loss() {
+    let counter = TokenCounter::new(Encoding::Cl100kBase);
+    let options = ObserveOptions { modes: Vec::new() };
+    let observed = vec![observe_episode(&booking("a"), &counter, &options)];
+    let check = |scores: [f64; 5], expect: f64| {
+        assert_eq!(threshold(&observed, &vec![scores.to_vec()]), expect, "{scores:?}");
+    };
+    check([0.9, 0.1, 0.2, 0.8, 0.7], 0.45); // both useless calls, then the bound farewell
+    check([0.2, 0.1, 0.6, 0.8, 0.7], 0.65); // the first search is said again by the third
+    check([0.2, 0.6, 0.2, 0.8, 0.7], 0.0); // both searches at once are lost
+    check([0.9, 0.3, 0.4, 0.1, 0.7], 0.0); // the booking first
+}
+
+#[test]
+fn the_area_counts_pairs_and_ties() {
+    let area = |calls: &[(f64, bool)]| auc(calls.iter().copied());
+    assert_eq!(area(&[(0.1, false), (0.2, true)]), Some(1.0));
+    assert_eq!(area(&[(0.2, false), (0.1, true), (0.1, false)]), Some(0.25));
+    assert_eq!(area(&[(0.2, true)]), None);
+}
