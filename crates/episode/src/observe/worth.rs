@@ -221,29 +221,4 @@ fn only_reads(name: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_tool_reads_if_its_name_begins_with_a_reading_verb() {
-        for name in
-            ["get_user", "searchFlights", "db.list_tables", "think", "_read", "Calculate", "mcp/fetch-page"]
-        {
-            assert!(only_reads(name), "{name}");
-        }
-        for name in ["book_flight", "update_search", "getaway_book", "transfer", "send.mail", "", "checkout"]
-        {
-            assert!(!only_reads(name), "{name}");
-        }
-    }
-
-    #[test]
-    fn arguments_are_compared_as_values() {
-        assert_eq!(
-            call_key("f", r#"{"a": 1, "b": {"d":2,"c":3}}"#),
-            call_key("f", r#"{"b":{"c":3,"d":2},"a":1}"#)
-        );
-        assert_ne!(call_key("f", r#"{"a":1}"#), call_key("g", r#"{"a":1}"#));
-        assert_ne!(call_key("f", "not json"), call_key("f", "not json either"));
-    }
-}
+mod tests;
