@@ -5,6 +5,11 @@
 //! stay, is said in [`lrrc_episode::observe::Worth`]. The threshold is set on validation episodes, where it loses at
 //! most [`TOLERANCE`] of the used items and at most as large a share of the calls that are bound to stay.
 //!
+//! Beside the gate stand: *repeated reads*, the rule that skips a read whose call and result were there before, which
+//! is known only once the agent has proposed the call, so that it spares the tool and not the agent; the *oracle*,
+//! which knows the labels and takes the cheapest calls first; and *items alone*, which skips every call that brought
+//! nothing used and neither acts nor ends the episode, replies to people included.
+//!
 //! A recorded trajectory counts as changed if a skipped call was bound to stay or if a later output used an item that
 //! nothing else had said. An agent can be led by what it does not repeat, so the true number is not below that.
 

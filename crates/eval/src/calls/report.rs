@@ -203,7 +203,15 @@ impl CallReport {
                 row.removed.shown()
             )
         });
-        gate + &oracle
+        let alone = of("items alone").map_or(String::new(), |row| {
+            format!(
+                " Skipping whatever brought no used item, replies included, would remove {} and change {} of the \
+                 trajectories.",
+                row.removed.shown(),
+                row.changed.shown()
+            )
+        });
+        gate + &oracle + &alone
     }
 }
 
