@@ -95,8 +95,8 @@ pub(crate) fn run(args: &EvalArgs) -> miette::Result<()> {
         methods,
         seed: args.seed,
     };
-    let report = run_with_progress(&request)?;
     let calls = args.calls.then(|| gate(&request)).transpose()?;
+    let report = run_with_progress(&request)?;
     let to_stdout = args.json.as_deref() == Some(Path::new("-"));
     if !to_stdout {
         print(&report, &report.budgets());
