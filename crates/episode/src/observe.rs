@@ -7,13 +7,17 @@
 use serde::{Deserialize, Serialize};
 
 mod bm25;
+mod call;
 mod features;
 mod replay;
 mod tokens;
+mod worth;
 
+pub use call::{CALL_FEATURE_NAMES, CALL_FEATURES, CallTracker};
 pub use features::{Context, FEATURE_NAMES, FORM_FEATURES, candidates};
 pub use replay::{Call, ObserveOptions, Observed, TAIL_TURNS, observe_episode};
 pub use tokens::segment_observation;
+pub use worth::{CallKind, READING_VERBS, Worth};
 
 /// Rows of each hashed token table.
 pub const TOKEN_ROWS: usize = 16_384;
@@ -118,6 +122,23 @@ pub struct Decision {
     pub essential: Vec<u16>,
 }
 
+/// One moment at which the call gate judges whether the next call is worth making.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallObservation {
+    /// The state is the one after `turns[..turns_seen]`.
+    pub turns_seen: usize,
+    /// Agent row of the agent that would be called, below [`AGENT_ROWS`].
+    pub agent: usize,
+    /// Segments of the newest message; may be empty.
+    pub query: Vec<usize>,
+    /// What is known before the call, see [`CallTracker::features`].
+    pub features: [f32; CALL_FEATURES],
+    /// Training target: 1 if the call adds something that is used later ([`Worth::is_useful`]), else 0.
+    pub label: f32,
+    /// Weight of the call in the loss, > 0. 0 in serving.
+    pub weight: f32,
+}
+
 /// Everything the coordinator sees of one episode.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct EpisodeObservation {
@@ -129,6 +150,8 @@ pub struct EpisodeObservation {
     pub segments: Vec<SegmentObservation>,
     /// Decisions in order of `turns_seen`.
     pub decisions: Vec<Decision>,
+    /// Recorded calls in order, as the call gate sees them; none in an episode of two rival models.
+    pub calls: Vec<CallObservation>,
     /// For a two-model episode: 1 if model_a won, 0 if model_b, ½ for a tie.
     pub winner: Option<f32>,
     /// For a two-model episode: the agent rows of model_a and model_b.

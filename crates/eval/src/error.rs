@@ -18,6 +18,16 @@ pub enum EvalError {
         /// Episodes read.
         episodes: usize,
     },
+    /// No episode has a call that a gate could judge.
+    #[error(
+        "{dataset}: none of its {episodes} episodes has a call that could be skipped; queries, and answers of two rival models, are none"
+    )]
+    NoGatedCalls {
+        /// The data set.
+        dataset: String,
+        /// Episodes read.
+        episodes: usize,
+    },
     /// A budget outside (0, 1).
     #[error("budget {0} is not a share between 0 and 1")]
     Budget(f64),

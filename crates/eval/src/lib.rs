@@ -2,6 +2,7 @@
 
 pub mod bench;
 mod calibration;
+mod calls;
 mod error;
 mod evaluate;
 mod method;
@@ -16,12 +17,16 @@ mod trees;
 mod view;
 
 pub use calibration::{Calibration, Kind};
+pub use calls::{
+    CallEvaluation, CallReport, CallRow, Estimate, PAPER_CLAIM, TOLERANCE, calibrate_calls, evaluate_calls,
+    threshold_of,
+};
 pub use error::EvalError;
 pub use evaluate::{BUDGETS, Evaluation, evaluate, observe_all};
 pub use method::{Method, Scorer, learned_scores};
 pub use metric::{Counts, Share, Whole, measure};
-pub use replays::{BudgetReplays, MethodReplays, Played, Replays};
 pub use replay::{calibrate, kept_share};
+pub use replays::{BudgetReplays, MethodReplays, Played, Replays};
 pub use report::{BudgetRow, MethodRow, Report};
 pub use rule::surprisal::Background;
 pub use trees::Trees;

@@ -87,16 +87,7 @@ impl Replays {
     /// Number of each episode's group, in order of first appearance.
     #[must_use]
     pub fn clusters(&self) -> Vec<usize> {
-        let mut groups: Vec<&str> = Vec::new();
-        let mut numbers = Vec::with_capacity(self.episodes.len());
-        for Played { group, .. } in &self.episodes {
-            let at = groups.iter().position(|known| known == group).unwrap_or_else(|| {
-                groups.push(group);
-                groups.len() - 1
-            });
-            numbers.push(at);
-        }
-        numbers
+        numbered(self.episodes.iter().map(|played| played.group.as_str()))
     }
 
     /// Figures with intervals, resampling groups with `seed`.
@@ -129,6 +120,18 @@ impl Replays {
             methods: self.methods.iter().map(row).collect::<Result<_, _>>()?,
         })
     }
+}
+
+/// A number for each name, in order of first appearance.
+pub(crate) fn numbered<'a>(names: impl Iterator<Item = &'a str>) -> Vec<usize> {
+    let mut known: Vec<&str> = Vec::new();
+    let number = |name: &'a str| {
+        known.iter().position(|known| *known == name).unwrap_or_else(|| {
+            known.push(name);
+            known.len() - 1
+        })
+    };
+    names.map(number).collect()
 }
 
 fn figures(budget: &BudgetReplays, clusters: &[usize], seed: u64) -> Result<BudgetRow, EvalError> {

@@ -35,7 +35,8 @@ mod wilcoxon;
 use thiserror::Error;
 
 pub use bootstrap::{
-    NonInferiority, cluster_bootstrap, cluster_differences, non_inferiority, paired_bootstrap,
+    NonInferiority, cluster_bootstrap, cluster_differences, cluster_statistic, non_inferiority,
+    paired_bootstrap,
 };
 pub use holm::holm;
 pub use mcnemar::{McNemar, mcnemar};

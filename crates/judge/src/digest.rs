@@ -55,7 +55,7 @@ impl Digester<'_> {
         let scores = if self.method.is_learned() {
             learned_scores(self.model()?, &observed)?
         } else {
-            observed.par_iter().map(|observed| self.method.rule_scores(observed)).collect()
+            observed.par_iter().map(|observed| self.method.rule_scores(observed, None)).collect()
         };
         let plan = |at: usize, knob| self.method.plan(&observed[at], &scores[at], knob);
         let knob = self.knob(episodes, &observed, budget, &plan);

@@ -5,13 +5,17 @@
 
 use std::collections::HashMap;
 
+mod queries;
+
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use lrrc_episode::Role;
-use lrrc_episode::observe::{AGENT_ROWS, EpisodeObservation, ITEM_BUCKETS, Mode};
+use lrrc_episode::observe::{AGENT_ROWS, CallObservation, EpisodeObservation, ITEM_BUCKETS, Mode};
 
+use crate::call::{FlatCalls, Foreseen};
 use crate::decoder::{Asked, CANDIDATE_INPUTS, RIVAL_COUNTS, ROLE_FLAGS};
 use crate::error::PolicyError;
 use crate::pack::{GroupPack, SegmentPack, ints, pack_groups, pack_segments};
+use queries::Queries;
 
 /// One forward pass over some episodes.
 #[derive(Debug)]
@@ -27,6 +31,8 @@ pub struct Batch {
     /// Queries in `groups`.
     pub(crate) query_count: usize,
     pub(crate) asked: Asked,
+    /// Calls that the call gate judges.
+    pub(crate) foreseen: Option<Foreseen>,
     pub(crate) targets: Targets,
     pub(crate) rivals: Option<Rivals>,
 }
@@ -122,6 +128,7 @@ impl Batch {
             query_place: ints(queries.places(), device),
             query_count: queries.groups.len(),
             asked: asked(episodes, &rows, &reads, &queries, device),
+            foreseen: foreseen(episodes, &reads, &queries, device),
             targets: Targets::new(episodes, device),
             rivals: Rivals::new(episodes, &reads, device),
             reads,
@@ -168,6 +175,16 @@ fn check(episode: &EpisodeObservation) -> Result<(), PolicyError> {
             return fault(format!("decision {index} names item bucket {bucket} of {ITEM_BUCKETS}"));
         }
     }
+    for (index, call) in episode.calls.iter().enumerate() {
+        let known = call.query.iter().all(|&segment| segment < segments);
+        if call.turns_seen > episode.turns.len() || call.agent >= AGENT_ROWS || !known {
+            let (seen, turns) = (call.turns_seen, episode.turns.len());
+            return fault(format!(
+                "call {index} sees {seen} of {turns} turns, agent {}, query {:?} of {segments} segments",
+                call.agent, call.query
+            ));
+        }
+    }
     Ok(())
 }
 
@@ -202,6 +219,7 @@ impl Reads {
             .iter()
             .map(|episode| {
                 let mut after: Vec<usize> = episode.decisions.iter().map(|d| d.turns_seen).collect();
+                after.extend(episode.calls.iter().map(|call| call.turns_seen));
                 after.push(episode.turns.len());
                 after.sort_unstable();
                 after.dedup();
@@ -227,48 +245,6 @@ impl Reads {
     }
 }
 
-/// Distinct queries of each episode.
-struct Queries {
-    /// Encoder rows of each distinct query.
-    groups: Vec<Vec<usize>>,
-    /// Query of each decision, within its episode.
-    of_decision: Vec<Vec<usize>>,
-    /// First group of each episode.
-    first: Vec<usize>,
-    /// Most queries of an episode.
-    width: usize,
-}
-
-impl Queries {
-    fn new(episodes: &[&EpisodeObservation], rows: &[&[usize]]) -> Self {
-        let mut queries = Self { groups: Vec::new(), of_decision: Vec::new(), first: Vec::new(), width: 1 };
-        for (episode, rows) in episodes.iter().zip(rows) {
-            let first = queries.groups.len();
-            let mut seen: HashMap<&[usize], usize> = HashMap::new();
-            let mut of_decision = Vec::with_capacity(episode.decisions.len());
-            for decision in &episode.decisions {
-                let next = queries.groups.len() - first;
-                let query = *seen.entry(&decision.query).or_insert(next);
-                if query == next {
-                    queries.groups.push(decision.query.iter().map(|&segment| rows[segment]).collect());
-                }
-                of_decision.push(query);
-            }
-            queries.width = queries.width.max(queries.groups.len() - first);
-            queries.first.push(first);
-            queries.of_decision.push(of_decision);
-        }
-        queries
-    }
-
-    /// Group of each place `[b · Q]`; the number of groups marks a pad.
-    fn places(&self) -> Vec<usize> {
-        let ends = self.first[1..].iter().copied().chain([self.groups.len()]);
-        let spans = self.first.iter().zip(ends).map(|(&first, end)| first..end);
-        spans.flat_map(|span| span.chain(std::iter::repeat(self.groups.len())).take(self.width)).collect()
-    }
-}
-
 /// The role of every segment, or [`Role::ALL`]`.len()` outside all turns.
 fn segment_roles(episode: &EpisodeObservation) -> Vec<usize> {
     let mut roles = vec![Role::ALL.len(); episode.segments.len()];
@@ -287,6 +263,23 @@ pub(crate) fn push_inputs(inputs: &mut Vec<f32>, features: &[f32], role: usize) 
 /// Flags of one mode.
 pub(crate) fn mode_flags(mode: Mode) -> impl Iterator<Item = f32> {
     Mode::ALL.into_iter().map(move |other| if other == mode { 1.0 } else { 0.0 })
+}
+
+fn foreseen(
+    episodes: &[&EpisodeObservation],
+    reads: &Reads,
+    queries: &Queries,
+    device: &Device,
+) -> Option<Foreseen> {
+    let mut flat = FlatCalls::default();
+    for (index, episode) in episodes.iter().enumerate() {
+        let places = episode.calls.iter().zip(&queries.of_call[index]);
+        let place = |(call, query): (&CallObservation, &usize)| {
+            (reads.place(index, call.turns_seen), index * queries.width + query)
+        };
+        flat.push(&episode.calls, places.map(place));
+    }
+    flat.into_foreseen(device)
 }
 
 fn asked(

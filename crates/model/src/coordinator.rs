@@ -6,6 +6,7 @@ use lrrc_episode::Role;
 use lrrc_episode::observe::AGENT_ROWS;
 
 use crate::batch::Batch;
+use crate::call::CallGate;
 use crate::cell::{Cell, Factors};
 use crate::config::CoordinatorConfig;
 use crate::decoder::Decoder;
@@ -25,6 +26,8 @@ pub struct Coordinator {
     pub(crate) gate: Gate,
     pub(crate) cell: Cell,
     pub(crate) decoder: Decoder,
+    /// Absent in checkpoints from before there was one.
+    pub(crate) calls: Option<CallGate>,
     #[module(skip)]
     config: CoordinatorConfig,
 }
@@ -38,6 +41,8 @@ pub struct Output {
     pub items: Option<Tensor<2>>,
     /// Logits that the first rival wins, an entry a two-model episode.
     pub winner: Option<Tensor<1>>,
+    /// Logits that each call of the batch is useful `[calls]`; absent without calls or without a call gate.
+    pub calls: Option<Tensor<1>>,
     /// Gates of all turns in order.
     pub gates: Gates,
 }
@@ -68,6 +73,7 @@ impl CoordinatorConfig {
             gate: Gate::new(self, init),
             cell: Cell::new(self, init),
             decoder: Decoder::new(self, init),
+            calls: Some(CallGate::new(self, init)),
             config: self.clone(),
         })
     }
@@ -78,6 +84,17 @@ impl Coordinator {
     #[must_use]
     pub fn config(&self) -> &CoordinatorConfig {
         &self.config
+    }
+
+    /// Whether the model has a call gate.
+    #[must_use]
+    pub fn has_call_gate(&self) -> bool {
+        self.calls.is_some()
+    }
+
+    /// The same model without a call gate.
+    pub(crate) fn without_call_gate(self) -> Self {
+        Self { calls: None, ..self }
     }
 
     /// Scores every decision of a batch.
@@ -93,6 +110,12 @@ impl Coordinator {
         let queries = self
             .queries(groups.narrow(0, batch.turns.count + 1, batch.query_count + 1))
             .select(0, batch.query_place.clone());
+        let calls = self.calls.as_ref().zip(batch.foreseen.as_ref()).map(|(gate, calls)| {
+            let prompts = prompts.clone().select(0, calls.read_of.clone());
+            let agents = self.decoder.readers(calls.agent.clone());
+            let queries = queries.clone().select(0, calls.query_of.clone());
+            gate.forward(prompts, agents, queries, calls.features.clone())
+        });
         let logits = self.decoder.logits(&vectors, states, &prompts, queries, &batch.asked);
         let wanted = self.config.use_state && batch.targets.items.is_some();
         let items =
@@ -103,7 +126,7 @@ impl Coordinator {
             let prompts = prompts.select(0, rivals.read.clone());
             self.decoder.winner(pooled.reshape([n2 / 2, 2, d]), rivals.counts.clone(), prompts)
         });
-        Output { logits, items, winner, gates: gates.first(batch.turns.count) }
+        Output { logits, items, winner, calls, gates: gates.first(batch.turns.count) }
     }
 
     /// Pooled groups `[turns, heads, d]` with their speakers → turn vectors and factors.

@@ -169,6 +169,11 @@ impl Decoder {
         self.call.forward(Tensor::cat(vec![prompt, agent, asked.decision_modes.clone()], 1))
     }
 
+    /// Embeddings of readers `[n, agent width]`.
+    pub(crate) fn readers(&self, agent: Tensor<1, Int>) -> Tensor<2> {
+        self.agents.val().select(0, agent)
+    }
+
     /// Logits over the item buckets from latent prompts `[n, m]` → `[n, buckets]`.
     pub(crate) fn items(&self, prompts: Tensor<2>) -> Tensor<2> {
         self.items.forward(prompts)

@@ -53,6 +53,16 @@ pub enum RecordError {
         /// Width of this build.
         expected: usize,
     },
+    /// The featuriser of this build gives the call gate another width than the one it was trained with.
+    #[error("{path}: call gate trained with {found} features, but this build computes {expected}", path = path.display())]
+    CallFeatures {
+        /// The metadata file.
+        path: PathBuf,
+        /// Width in the file.
+        found: usize,
+        /// Width of this build.
+        expected: usize,
+    },
     /// The weights are not the ones the metadata was written for.
     #[error("{path}: weights hash {found}, but meta.json records {expected}; the file is damaged or was replaced", path = path.display())]
     Hash {

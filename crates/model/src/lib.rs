@@ -8,6 +8,7 @@
 //! processes each turn once and gives the same scores.
 
 mod batch;
+mod call;
 mod cell;
 mod config;
 mod coordinator;
@@ -25,6 +26,7 @@ mod record;
 mod weights;
 
 pub use batch::Batch;
+pub use call::CallGate;
 pub use cell::{Cell, Factors};
 pub use config::{CoordinatorConfig, GateMode, Memory};
 pub use coordinator::{Coordinator, Output};
@@ -35,5 +37,5 @@ pub use encoder::Encoder;
 pub use error::{ConfigError, PolicyError, RecordError};
 pub use gate::{Gate, Gates};
 pub use loss::{Loss, LossConfig, LossValues, Objective};
-pub use policy::{DecisionInput, Policy, State, TurnInput};
+pub use policy::{CallInput, DecisionInput, Policy, State, TurnInput};
 pub use record::{Checkpoint, FORMAT, Meta, write_atomic};

@@ -31,6 +31,8 @@ pub struct LossConfig {
     pub winner: f32,
     /// λ3, equal use of the channels.
     pub balance: f32,
+    /// λ5, whether the next call adds something that is used later.
+    pub calls: f32,
     /// λ4, share of candidates kept above `budget_share`.
     pub budget: f32,
     /// Mean share of candidates that may be kept without a penalty, in (0, 1].
@@ -44,6 +46,7 @@ impl Default for LossConfig {
             items: 0.05,
             winner: 0.1,
             balance: 0.01,
+            calls: 0.1,
             budget: 0.0,
             budget_share: 0.5,
         }
@@ -58,6 +61,7 @@ impl LossConfig {
             ("items", self.items),
             ("winner", self.winner),
             ("balance", self.balance),
+            ("calls", self.calls),
             ("budget", self.budget),
         ];
         let bad = weights.into_iter().find(|(_, value)| !(0.0..=1e6).contains(value));
@@ -90,15 +94,22 @@ impl LossConfig {
             (Some(logits), Some(rivals)) => bce(logits, &rivals.target).sum().div_scalar(episodes),
             _ => zero(),
         };
+        let calls = match (&output.calls, &batch.foreseen) {
+            (Some(logits), Some(calls)) => {
+                bce(logits, &calls.label).mul(calls.weight.clone()).sum().div_scalar(episodes)
+            }
+            _ => zero(),
+        };
         let balance = balance(&output.gates.share);
         let budget = if empty { zero() } else { self.over_budget(&output.logits, &batch.targets, episodes) };
         let total = scores
             .clone()
             .add(items.clone().mul_scalar(self.items))
             .add(winner.clone().mul_scalar(self.winner))
+            .add(calls.clone().mul_scalar(self.calls))
             .add(balance.clone().mul_scalar(self.balance))
             .add(budget.clone().mul_scalar(self.budget));
-        Loss { total, scores, items, winner, balance, budget }
+        Loss { total, scores, items, winner, calls, balance, budget }
     }
 
     fn scores(&self, logits: &Tensor<1>, batch: &Batch) -> Tensor<1> {
@@ -126,6 +137,8 @@ pub struct Loss {
     pub items: Tensor<1>,
     /// Winner of two-model episodes.
     pub winner: Tensor<1>,
+    /// Calls worth making.
+    pub calls: Tensor<1>,
     /// Unequal use of the channels, 0 when equal.
     pub balance: Tensor<1>,
     /// Square of the share kept beyond the budget.
@@ -143,6 +156,9 @@ pub struct LossValues {
     pub items: f32,
     /// Winner of two-model episodes.
     pub winner: f32,
+    /// Calls worth making; 0 in logs from before there was a call gate.
+    #[serde(default)]
+    pub calls: f32,
     /// Unequal use of the channels.
     pub balance: f32,
     /// Square of the share kept beyond the budget.
@@ -153,7 +169,8 @@ impl Loss {
     /// Reads the values from the device, in one transfer.
     #[must_use]
     pub fn values(&self) -> LossValues {
-        let parts = [&self.total, &self.scores, &self.items, &self.winner, &self.balance, &self.budget];
+        let parts =
+            [&self.total, &self.scores, &self.items, &self.winner, &self.calls, &self.balance, &self.budget];
         let all = Tensor::cat(parts.map(|part| part.clone().detach()).into(), 0).into_data();
         let mut values = all.iter::<f32>();
         let mut next = || values.next().unwrap_or(f32::NAN);
@@ -162,6 +179,7 @@ impl Loss {
             scores: next(),
             items: next(),
             winner: next(),
+            calls: next(),
             balance: next(),
             budget: next(),
         }
@@ -175,6 +193,7 @@ impl LossValues {
         self.scores += share * other.scores;
         self.items += share * other.items;
         self.winner += share * other.winner;
+        self.calls += share * other.calls;
         self.balance += share * other.balance;
         self.budget += share * other.budget;
     }

@@ -21,6 +21,10 @@ use crate::error::{PolicyError, RecordError};
 use crate::pack::{ints, pack_groups, pack_segments};
 use crate::record::{Checkpoint, Meta};
 
+mod calls;
+
+pub use calls::CallInput;
+
 /// A trained coordinator that decides.
 #[derive(Debug, Clone)]
 pub struct Policy {

@@ -15,7 +15,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use lrrc_episode::observe::FEATURES;
+use lrrc_episode::observe::{CALL_FEATURES, FEATURES};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -39,6 +39,9 @@ pub struct Meta {
     pub format: u32,
     /// Width of the candidate features the model was trained with.
     pub features: usize,
+    /// Width of the features of the call gate, 0 without one; filled in by [`Checkpoint::save`].
+    #[serde(default)]
+    pub call_features: usize,
     /// Hash (blake3) of the weights file; filled in by [`Checkpoint::save`].
     pub weights_hash: String,
     /// Number of parameters; filled in by [`Checkpoint::save`].
@@ -60,6 +63,7 @@ impl Default for Meta {
         Self {
             format: FORMAT,
             features: FEATURES,
+            call_features: CALL_FEATURES,
             weights_hash: String::new(),
             parameters: 0,
             data_hash: String::new(),
@@ -121,6 +125,7 @@ impl Checkpoint {
         let mut meta = self.meta.clone();
         meta.format = FORMAT;
         meta.features = FEATURES;
+        meta.call_features = if self.model.has_call_gate() { CALL_FEATURES } else { 0 };
         meta.weights_hash = blake3::hash(&weights).to_hex().to_string();
         meta.parameters = burn::module::Module::num_params(&self.model);
         write_file(&dir.join(WEIGHTS), &weights)?;
@@ -154,11 +159,14 @@ impl Checkpoint {
         if found != meta.weights_hash {
             return Err(RecordError::Hash { path, found, expected: meta.weights_hash });
         }
-        let model = config
-            .init(0, device)
-            .map_err(|source| RecordError::Config { path: dir.join(MODEL), source })?
-            .with_bytes(&weights)
-            .map_err(|misfit| RecordError::Tensor { path, tensor: misfit.tensor, reason: misfit.reason })?;
+        let model =
+            config.init(0, device).map_err(|source| RecordError::Config { path: dir.join(MODEL), source })?;
+        let model = if meta.call_features == 0 { model.without_call_gate() } else { model };
+        let model = model.with_bytes(&weights).map_err(|misfit| RecordError::Tensor {
+            path,
+            tensor: misfit.tensor,
+            reason: misfit.reason,
+        })?;
         let card = fs::read_to_string(dir.join(CARD)).unwrap_or_default();
         let control = dir.join(CONTROL);
         let control = control.is_dir().then(|| Self::load(&control, device)).transpose()?;
@@ -185,6 +193,10 @@ fn read_meta(path: &Path) -> Result<Meta, RecordError> {
     }
     if meta.features != FEATURES {
         return Err(RecordError::Features { path: path.into(), found: meta.features, expected: FEATURES });
+    }
+    if ![0, CALL_FEATURES].contains(&meta.call_features) {
+        let (found, expected) = (meta.call_features, CALL_FEATURES);
+        return Err(RecordError::CallFeatures { path: path.into(), found, expected });
     }
     Ok(meta)
 }

@@ -58,6 +58,67 @@ fn one_turn_scores_equal_batched_scores() {
 }
 
 #[test]
+fn one_turn_call_chances_equal_batched_ones() {
+    let check = |name: &str, edit: fn(&mut CoordinatorConfig)| {
+        let model = model(edit);
+        let episodes = episodes(6);
+        let batch = Batch::new(&episodes.iter().collect::<Vec<_>>(), &Device::flex()).unwrap();
+        let logits: Vec<f32> = model.forward(&batch).calls.unwrap().into_data().iter().collect();
+        let policy = Policy::from_parts(&model, Meta::default());
+        let chances: Vec<f32> =
+            episodes.iter().flat_map(|episode| policy.replay_calls(episode).unwrap().unwrap()).collect();
+        assert_eq!(logits.len(), chances.len());
+        assert!(logits.iter().any(|logit| logit.abs() > 0.1), "{name}: the gate says nothing");
+        let gaps = logits.iter().zip(&chances).map(|(x, chance)| (1.0 / (1.0 + (-x).exp()) - chance).abs());
+        let gap = gaps.fold(0.0, f32::max);
+        assert!(gap <= 1e-5, "{name}: the largest gap is {gap}");
+    };
+    check("default", |_| ());
+    check("rank 32", |c| c.rank = 32);
+    check("state gates", |c| c.gate = GateMode::State);
+    check("no state", |c| c.use_state = false);
+}
+
+#[test]
+fn a_checkpoint_without_a_call_gate_is_read_and_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("old");
+    let checkpoint =
+        Checkpoint { model: model(|_| ()), meta: Meta::default(), card: String::new(), control: None };
+    checkpoint.save(&path).unwrap();
+    let weights = std::fs::read(path.join("weights.safetensors")).unwrap();
+    let weights = without(&weights, "calls.");
+    std::fs::write(path.join("weights.safetensors"), &weights).unwrap();
+    let mut meta: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(path.join("meta.json")).unwrap()).unwrap();
+    meta.as_object_mut().unwrap().remove("call_features");
+    meta["weights_hash"] = blake3::hash(&weights).to_hex().to_string().into();
+    std::fs::write(path.join("meta.json"), meta.to_string()).unwrap();
+
+    let old = Checkpoint::load(&path, &Device::flex()).unwrap();
+    assert!(!old.model.has_call_gate());
+    let episodes = episodes(2);
+    assert_eq!(batched(&old.model, &episodes), batched(&checkpoint.model, &episodes));
+    assert_eq!(Policy::from_checkpoint(&old).replay_calls(&episodes[1]).unwrap(), None);
+    old.save(&path).unwrap();
+    assert!(!Checkpoint::load(&path, &Device::flex()).unwrap().model.has_call_gate(), "saved as it was read");
+
+    checkpoint.save(&path).unwrap();
+    let text = std::fs::read_to_string(path.join("meta.json")).unwrap();
+    std::fs::write(path.join("meta.json"), text.replace("\"call_features\": ", "\"call_features\": 9"))
+        .unwrap();
+    let error = Checkpoint::load(&path, &Device::flex()).unwrap_err();
+    assert!(matches!(error, RecordError::CallFeatures { .. }), "{error}");
+}
+
+/// The safetensors `bytes` without the tensors whose names begin with `prefix`.
+fn without(bytes: &[u8], prefix: &str) -> Vec<u8> {
+    let file = safetensors::SafeTensors::deserialize(bytes).unwrap();
+    let kept = file.tensors().into_iter().filter(|(name, _)| !name.starts_with(prefix));
+    safetensors::serialize(kept.collect::<Vec<_>>(), None).unwrap()
+}
+
+#[test]
 fn the_state_matters_only_where_it_is_used() {
     let episodes = episodes(4);
     let with = batched(&model(|_| ()), &episodes);
@@ -157,9 +218,15 @@ fn the_gradient_reaches_every_parameter() {
             let loss = LossConfig { objective, budget: 1.0, budget_share: 0.1, ..Default::default() }
                 .compute(&model.forward(&batch), &batch);
             let values = loss.values();
-            for part in
-                [values.total, values.scores, values.items, values.winner, values.balance, values.budget]
-            {
+            for part in [
+                values.total,
+                values.scores,
+                values.items,
+                values.winner,
+                values.calls,
+                values.balance,
+                values.budget,
+            ] {
                 assert!(part.is_finite() && part > 0.0, "{values:?}");
             }
             let grads = GradientsParams::from_grads(loss.total.backward(), &model);

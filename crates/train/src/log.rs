@@ -169,12 +169,13 @@ impl Appended {
     }
 }
 
-fn loss_scalars(loss: &LossValues) -> [(&'static str, f32); 6] {
+fn loss_scalars(loss: &LossValues) -> [(&'static str, f32); 7] {
     [
         ("total", loss.total),
         ("scores", loss.scores),
         ("items", loss.items),
         ("winner", loss.winner),
+        ("calls", loss.calls),
         ("balance", loss.balance),
         ("budget", loss.budget),
     ]

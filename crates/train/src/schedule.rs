@@ -54,6 +54,7 @@ pub fn sample(
         turns: episode.turns.clone(),
         segments: episode.segments.clone(),
         decisions: kept.into_iter().map(|index| episode.decisions[index].clone()).collect(),
+        calls: episode.calls.clone(),
         winner: episode.winner,
         rivals: episode.rivals,
     })

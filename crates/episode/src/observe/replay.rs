@@ -1,8 +1,11 @@
 //! A recorded episode as the sequence of decisions that a coordinator would have taken in it.
 
 use super::{
-    AGENT_ROWS, Candidate, Context, Decision, EpisodeObservation, ITEM_BUCKETS, Mode, TurnObservation,
-    candidates, features::item_weight, segment_observation,
+    AGENT_ROWS, CALL_FEATURES, CallObservation, CallTracker, Candidate, Context, Decision,
+    EpisodeObservation, ITEM_BUCKETS, Mode, TurnObservation, candidates,
+    features::item_weight,
+    segment_observation,
+    worth::{Worth, worths},
 };
 use crate::{
     episode::{Episode, Query, Role, Turn, Winner},
@@ -60,6 +63,8 @@ pub struct Observed {
     pub observation: EpisodeObservation,
     /// The recorded calls in order.
     pub calls: Vec<Call>,
+    /// What each recorded call was worth, in the order of `calls`; shorter where calls answer queries.
+    pub worths: Vec<Worth>,
     /// The text of the newest message at each call.
     pub newest: Vec<String>,
 }
@@ -77,6 +82,8 @@ pub fn observe_episode(episode: &Episode, counter: &TokenCounter, options: &Obse
         observation: EpisodeObservation { id: episode.id.clone(), ..EpisodeObservation::default() },
         calls: Vec::new(),
         newest: Vec::new(),
+        tracker: CallTracker::new(),
+        foreseen: Vec::new(),
         decided: 0,
     };
     for (at, turn) in episode.turns.iter().enumerate() {
@@ -101,6 +108,9 @@ struct Replay<'a> {
     observation: EpisodeObservation,
     calls: Vec<Call>,
     newest: Vec<String>,
+    tracker: CallTracker,
+    /// Features of each recorded call before it was made.
+    foreseen: Vec<[f32; CALL_FEATURES]>,
     /// Turns below this one have had their `once` decision.
     decided: usize,
 }
@@ -110,6 +120,7 @@ impl Replay<'_> {
     fn hear(&mut self, at: usize, turn: &Turn) {
         let from = self.observation.segments.len();
         self.history.push(turn, self.counter);
+        self.tracker.hear(turn, &self.history);
         let range = self.history.range(at);
         for segment in range.clone() {
             let text = &self.history.segment(segment).text;
@@ -150,6 +161,7 @@ impl Replay<'_> {
             Some((_, query)) => self.counter.count(&query.answer),
             None => self.counter.count_turn(&self.episode.turns[at]),
         };
+        self.foreseen.push(self.tracker.features(&self.history));
         let evidence = query.map(|(_, query)| self.evidence(query)).unwrap_or_default();
         let asked = self.question_segments(at, query.map(|_| last.as_str()));
         let decisions = self.decide_old(at, tail_from, query.is_some(), &last, &asked);
@@ -234,6 +246,8 @@ impl Replay<'_> {
 
     fn finish(mut self) -> Observed {
         self.label();
+        let worths = worths(self.episode, &self.history, &self.calls);
+        self.observation.calls = self.gate_calls(&worths);
         let assistants: Vec<usize> = self
             .episode
             .agents
@@ -254,8 +268,26 @@ impl Replay<'_> {
             history: self.history,
             observation: self.observation,
             calls: self.calls,
+            worths,
             newest: self.newest,
         }
+    }
+
+    /// The recorded calls as the gate sees them. A call that must not be missed weighs more, the more is used of it.
+    fn gate_calls(&self, worths: &[Worth]) -> Vec<CallObservation> {
+        let of = |(at, worth): (usize, &Worth)| CallObservation {
+            turns_seen: worth.turns.start,
+            agent: self.episode.turns[worth.turns.start].agent % AGENT_ROWS,
+            query: worth
+                .turns
+                .start
+                .checked_sub(1)
+                .map_or_else(Vec::new, |at| self.history.range(at).collect()),
+            features: self.foreseen[at],
+            label: f32::from(u8::from(worth.is_useful())),
+            weight: 1.0 + worth.used_weight().ln_1p(),
+        };
+        worths.iter().enumerate().map(of).collect()
     }
 
     /// Fills labels: the frozen modes are asked for what any call from here on needs, `rerank` for what this call

@@ -212,6 +212,12 @@ fn check_no_leak(whole: &Episode, turns: usize) {
         observed.decisions.iter().filter(|decision| decision.turns_seen <= spoken).map(unlabelled).collect()
     };
     assert_eq!(decisions(&start), decisions(whole));
+    let calls = |episode: &Episode| -> Vec<_> {
+        let calls = observe(episode, &[]).observation.calls.into_iter();
+        let seen = calls.filter(|call| call.turns_seen <= spoken);
+        seen.map(|call| CallObservation { label: 0.0, weight: 0.0, ..call }).collect()
+    };
+    assert_eq!(calls(&start), calls(whole));
 }
 
 #[test]

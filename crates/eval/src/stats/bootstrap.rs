@@ -97,6 +97,37 @@ fn ratio_difference(&[na, da, nb, db]: &[f64; 4]) -> Option<f64> {
     Some(ratio(na, da)? - ratio(nb, db)?)
 }
 
+/// 95 % percentile interval of any statistic of whole clusters, such as one that is no ratio of sums.
+///
+/// A resample for which `statistic` is `None` is drawn again.
+///
+/// # Errors
+///
+/// [`StatsError`] if there are no clusters, no resamples, or no statistic over all clusters.
+pub fn cluster_statistic<T>(
+    clusters: &[T],
+    resamples: usize,
+    seed: u64,
+    statistic: impl Fn(&[&T]) -> Option<f64>,
+) -> Result<Interval, StatsError> {
+    if clusters.is_empty() {
+        return Err(StatsError::Empty);
+    }
+    if resamples == 0 {
+        return Err(StatsError::NoResamples);
+    }
+    let estimate = statistic(&clusters.iter().collect::<Vec<_>>()).ok_or(StatsError::NoWeight)?;
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut values = Vec::with_capacity(resamples);
+    while values.len() < resamples {
+        let drawn = (0..clusters.len()).map(|_| &clusters[below(&mut rng, clusters.len())]);
+        values.extend(statistic(&drawn.collect::<Vec<_>>()));
+    }
+    values.sort_by(f64::total_cmp);
+    let tail = (1.0 - LEVEL) / 2.0;
+    Ok(Interval { estimate, low: quantile(&values, tail), high: quantile(&values, 1.0 - tail) })
+}
+
 /// Numerators and denominators of each cluster, in the order of the cluster ids.
 fn sum_by_cluster(units: &[Unit]) -> Result<BTreeMap<usize, [f64; 2]>, StatsError> {
     let mut clusters = BTreeMap::new();

@@ -8,7 +8,7 @@ use std::{
 use clap::Args;
 use lrrc_dataset::{Dataset, ReadOptions, Side, Split};
 use lrrc_episode::{Encoding, Episode, TokenCounter};
-use lrrc_eval::{BUDGETS, Evaluation, Method, Report, evaluate};
+use lrrc_eval::{BUDGETS, CallEvaluation, CallReport, Evaluation, Method, Report, evaluate, evaluate_calls};
 use lrrc_model::{Checkpoint, Policy, device, write_atomic};
 use miette::{Context, IntoDiagnostic, miette};
 
@@ -50,6 +50,9 @@ pub(crate) struct EvalArgs {
     /// Write budget–recall curves as SVG into this folder.
     #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
+    /// Also say how many calls the call gate could skip, and at what loss.
+    #[arg(long)]
+    calls: bool,
     /// Read at most this many episodes.
     #[arg(long)]
     limit: Option<usize>,
@@ -109,12 +112,14 @@ pub(crate) fn run(args: &EvalArgs) -> miette::Result<()> {
         methods,
         timed: true,
     };
+    let calls = args.calls.then(|| gate(&request, args.seed)).transpose()?;
     let report = run_with_progress(&request, args.seed)?;
     let to_stdout = args.json.as_deref() == Some(Path::new("-"));
     if !to_stdout {
         print(&report, &report.budgets());
+        calls.iter().for_each(print_calls);
     }
-    write_json(&serde_json::to_string_pretty(&report).into_diagnostic()?, args.json.as_deref())?;
+    write_json(&with_calls(&report, calls.as_ref())?, args.json.as_deref())?;
     if let Some(dir) = &args.plots {
         write_curves(&report, dir)?;
     }
@@ -181,6 +186,31 @@ pub(crate) fn print(report: &Report, budgets: &[f64]) {
             println!("\n{method}, 95 % cluster bootstrap over groups\n  {}", lines.join("\n  "));
         }
     }
+}
+
+/// What the call gate could skip on the same episodes.
+fn gate(request: &Evaluation<'_>, seed: u64) -> miette::Result<CallReport> {
+    let Evaluation { dataset, episodes, counter, policy, control, .. } = *request;
+    evaluate_calls(&CallEvaluation { dataset, episodes, counter, policy, control, seed }).into_diagnostic()
+}
+
+fn print_calls(report: &CallReport) {
+    println!(
+        "\ncalls: {} recorded, {} of them bound to stay (they act, are answered by a person, or end the episode)\n{}\n{}",
+        report.calls,
+        report.bound,
+        report.table(),
+        report.verdict()
+    );
+}
+
+/// The report as JSON; with the figures of the call gate under `call_gate`, where they were asked for.
+fn with_calls(report: &Report, calls: Option<&CallReport>) -> miette::Result<String> {
+    let mut json = serde_json::to_value(report).into_diagnostic()?;
+    if let Some(calls) = calls {
+        json["call_gate"] = serde_json::to_value(calls).into_diagnostic()?;
+    }
+    serde_json::to_string_pretty(&json).into_diagnostic()
 }
 
 /// Writes JSON to a file, or to the standard output for `-`.

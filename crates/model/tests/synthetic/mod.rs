@@ -1,8 +1,8 @@
 //! Random episodes in the shapes of the real ones.
 
 use lrrc_episode::observe::{
-    AGENT_ROWS, Candidate, Decision, EpisodeObservation, FEATURES, ITEM_BUCKETS, Mode, SegmentObservation,
-    TOKEN_ROWS, TokenObservation, TurnObservation,
+    AGENT_ROWS, CALL_FEATURES, CallObservation, Candidate, Decision, EpisodeObservation, FEATURES,
+    ITEM_BUCKETS, Mode, SegmentObservation, TOKEN_ROWS, TokenObservation, TurnObservation,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -44,6 +44,7 @@ pub(crate) fn episode(seed: u64, shape: Shape) -> EpisodeObservation {
         let turns_seen = 1 + (index + 1) * (shape.turns - 1) / shape.decisions;
         episode.decisions.push(decision(rng, index, turns_seen, ends[turns_seen - 1], question));
     }
+    episode.calls = (2..shape.turns).map(|turns_seen| call(rng, turns_seen, &episode)).collect();
     if seed.is_multiple_of(2) {
         episode.rivals = Some([1, 2]);
         episode.winner = Some([0.0, 1.0, 0.5][(seed / 2 % 3) as usize]);
@@ -60,6 +61,20 @@ fn token(id: u64) -> TokenObservation {
     let mixed = id.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let row = |shift: u64| ((mixed >> shift) % TOKEN_ROWS as u64) as u16;
     TokenObservation { rows: [row(5), row(23)], surface: (mixed >> 52) as u16 }
+}
+
+/// The label follows from the features, so that there is something to learn.
+fn call(rng: &mut ChaCha8Rng, turns_seen: usize, episode: &EpisodeObservation) -> CallObservation {
+    let mut features = [0.0_f32; CALL_FEATURES];
+    features.iter_mut().for_each(|value| *value = rng.random_range(-1.0..1.0));
+    CallObservation {
+        turns_seen,
+        agent: turns_seen % 2,
+        query: episode.turns[turns_seen - 1].segments.clone().collect(),
+        features,
+        label: if features[2] - features[5] > 0.0 { 1.0 } else { 0.0 },
+        weight: rng.random_range(0.5..2.0),
+    }
 }
 
 /// The label follows from the features, so that there is something to learn.
