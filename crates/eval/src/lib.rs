@@ -7,6 +7,7 @@ mod evaluate;
 mod method;
 mod metric;
 pub mod plot;
+pub mod price;
 mod replay;
 mod report;
 pub mod stats;

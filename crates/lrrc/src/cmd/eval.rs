@@ -14,6 +14,8 @@ use miette::{Context, IntoDiagnostic, miette};
 
 use crate::cmd::dataset::report as dataset_report;
 
+mod price;
+
 /// The checkpoint that is shipped.
 pub(crate) const SHIPPED_CHECKPOINT: &str = "checkpoints/default";
 
@@ -51,6 +53,8 @@ pub(crate) struct EvalArgs {
     /// Pass over faulty rows; they are counted and listed.
     #[arg(long)]
     skip_bad: bool,
+    #[command(flatten)]
+    price: price::PriceArgs,
 }
 
 /// A side of a split, or none for the whole data set.
@@ -79,8 +83,9 @@ pub(crate) fn run(args: &EvalArgs) -> miette::Result<()> {
     let (policy, control) = load_policies(&args.checkpoint)?;
     let counter = Arc::new(TokenCounter::new(Encoding::Cl100kBase));
     let (name, episodes) = read(args, &counter)?;
-    let budgets =
-        args.budgets.as_ref().map_or(BUDGETS.to_vec(), |all| all.iter().map(|keep| keep / 100.0).collect());
+    let asked: Option<Vec<f64>> =
+        args.budgets.as_ref().map(|all| all.iter().map(|keep| keep / 100.0).collect());
+    let budgets = asked.clone().unwrap_or_else(|| BUDGETS.to_vec());
     let methods = args.methods.clone().unwrap_or_else(|| Method::ALL.to_vec());
     let request = Evaluation {
         dataset: &name,
@@ -101,7 +106,16 @@ pub(crate) fn run(args: &EvalArgs) -> miette::Result<()> {
     if let Some(dir) = &args.plots {
         write_curves(&report, dir)?;
     }
-    Ok(())
+    let priced = price::Priced {
+        dataset: &name,
+        episodes: &episodes,
+        counter: &counter,
+        policy: &policy,
+        budgets: asked.as_deref(),
+        seed: args.seed,
+        prints: !to_stdout,
+    };
+    price::run(&args.price, &priced)
 }
 
 /// The coordinator of a checkpoint folder and, where it has one, the no-state control.
