@@ -20,14 +20,13 @@ fn episode(group: &str, trial: usize, tool_calls: usize) -> Episode {
     ];
     for step in 0..tool_calls {
         let id = Some(format!("call-{step}"));
-        let arguments = format!("{{\"flight\": \"HAT{group}{step:03}\"}}");
+        let arguments = format!("{{\"flight\": \"HAT{group}{:04}\"}}", 20 * step);
         let call = ToolCall { id: id.clone(), name: "search".into(), arguments };
         turns.push(Turn { tool_calls: vec![call], ..Turn::text(2, Role::Assistant, "") });
         let row = |at: usize| {
+            let (flight, price) = (20 * (step + 1) + at, 100 + 37 * step + 7 * at);
             format!(
-                "{{\"flight\": \"HAT{group}{:03}\", \"price\": {}, \"status\": \"available\"}}",
-                step + at,
-                100 + 7 * at
+                "{{\"flight\": \"HAT{group}{flight:04}\", \"price\": {price}, \"status\": \"available\"}}"
             )
         };
         let rows: Vec<String> = (0..12).map(row).collect();
@@ -196,18 +195,36 @@ fn an_epoch_opens_when_its_rent_is_due() {
     assert_eq!(calls_until(&rule, 1_000.0), None);
 }
 
+/// Input price of a session whose old turns are packed to their first halves by epochs, its price without epochs,
+/// and the number of epochs.
+fn packed_to_halves(tool_calls: usize) -> (f64, f64, usize) {
+    let counter = TokenCounter::new(Encoding::Cl100kBase);
+    let observed = observe_all(&[without_queries(tool_calls)], &counter).remove(0);
+    let history = &observed.history;
+    let whole = Method::Table.plan(&observed, &Vec::new(), 1.0);
+    let mut halves = whole.clone();
+    for (call, kept) in observed.calls.iter().zip(&mut halves) {
+        let second_half = |turn| history.range(turn).skip(history.range(turn).len() / 2);
+        (0..call.tail_from).flat_map(second_half).for_each(|at| kept.set(at, false));
+    }
+    let rule = EpochRule { model: FLAGSHIP, patience: 1.0 };
+    let (plan, opened) = epochs::epochs(&observed, &whole, &halves, rule);
+    let mut viewer = Viewer::new(history, &counter);
+    let mut price = |plan| {
+        let whole = Method::Table.whole();
+        let requests = prompt::requests(&observed, &mut viewer, plan, whole, Breakpoint::End);
+        FLAGSHIP.input_price(&FLAGSHIP.charge(&requests))
+    };
+    (price(&plan), price(&whole), opened)
+}
+
 #[test]
 fn epochs_leave_a_short_session_alone_and_pack_a_long_one() {
-    const KNOB: f64 = 100.0;
-    let epochs = strategy("coverage-epochs");
-    let table = strategy("table");
-    let short = without_queries(2);
-    assert_eq!(requests(&short, epochs, KNOB), requests(&short, table, KNOB));
-    let price = |strategy| {
-        let charge = FLAGSHIP.charge(&requests(&without_queries(40), strategy, KNOB));
-        FLAGSHIP.input_price(&charge)
-    };
-    assert!(price(epochs) < price(table));
+    let (packed, whole, opened) = packed_to_halves(5);
+    assert_eq!((packed, opened), (whole, 0));
+    let (packed, whole, opened) = packed_to_halves(60);
+    assert!(packed < 0.95 * whole, "{packed} against {whole}");
+    assert!((2..15).contains(&opened), "{opened} epochs");
 }
 
 #[test]
