@@ -5,7 +5,10 @@ use lrrc_episode::{
 use proptest::{prop_assert, prop_assert_eq, proptest};
 
 use super::{epochs::Rent, *};
-use crate::metric::history_tokens;
+use crate::{
+    metric::{Whole, history_tokens},
+    view::Kept,
+};
 
 const FLAGSHIP: CacheModel = CacheModel::ALL[0];
 const NO_CACHE: CacheModel = CacheModel::ALL[2];
@@ -115,6 +118,29 @@ fn a_tail_that_is_left_out_of_the_cache_costs_a_fresh_token_each() {
     assert_eq!(but_tail.input(), all.input());
     assert!(but_tail.fresh > 0 && but_tail.written < all.written);
     assert!(FLAGSHIP.input_price(&but_tail) < FLAGSHIP.input_price(&all));
+}
+
+#[test]
+fn a_message_of_other_bytes_is_another_block() {
+    let counter = TokenCounter::new(Encoding::Cl100kBase);
+    let observed = observe_all(&[without_queries(1)], &counter).remove(0);
+    let (history, result) = (&observed.history, 3);
+    let mut viewer = Viewer::new(history, &counter);
+    let mut block = |segment: usize| {
+        let mut kept = Kept::none(history.len());
+        kept.keep(history.range(result).start + segment);
+        let plan = vec![kept; observed.calls.len()];
+        let requests = prompt::requests(&observed, &mut viewer, &plan, Whole::Encoded, Breakpoint::End);
+        *requests[1].blocks.last().expect("the result of the tool")
+    };
+    let first = block(0);
+    let others: Vec<Block> = (1..history.range(result).len()).map(&mut block).collect();
+    assert!(
+        others.iter().any(|other| other.tokens == first.tokens),
+        "{first:?} is as long as none of {others:?}"
+    );
+    assert!(others.iter().all(|other| other.hash != first.hash));
+    assert_eq!(block(0), first);
 }
 
 fn blocks(tokens: &[u32], salt: u64) -> Vec<Block> {
