@@ -129,13 +129,11 @@ pub fn price(request: &Pricing<'_>, on_strategy: impl Fn(Strategy)) -> Result<Pr
 /// Number of each session's group, in order of first appearance.
 fn clusters(sessions: &[Episode]) -> Vec<usize> {
     let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
-    let number = |session: &'_ Episode| session.group.clone();
-    let groups: Vec<String> = sessions.iter().map(number).collect();
-    let mut of = |group| {
+    let mut number = |group| {
         let next = numbers.len();
         *numbers.entry(group).or_insert(next)
     };
-    groups.iter().map(|group| of(group.as_str())).collect()
+    sessions.iter().map(|session| number(session.group.as_str())).collect()
 }
 
 struct Till<'a> {

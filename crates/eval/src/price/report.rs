@@ -60,6 +60,8 @@ pub struct PriceRow {
     pub answer_values: Option<f64>,
     /// Content words of the output kept.
     pub word_reuse: Option<f64>,
+    /// Tokens of gold evidence kept, averaged over queries.
+    pub evidence_recall: Option<f64>,
     /// Sessions that lost no argument value.
     pub replayable: Option<f64>,
     /// Epochs opened in a session, on average; `None` where the strategy has none.
@@ -85,6 +87,7 @@ impl PriceRow {
             bound_recall: counts.bound.fraction(),
             answer_values: counts.answers.fraction(),
             word_reuse: counts.words.fraction(),
+            evidence_recall: counts.evidence.fraction(),
             replayable: counts.replayable.fraction(),
             epochs,
         }
@@ -93,9 +96,10 @@ impl PriceRow {
 
 /// Column heads and how to get each figure of what the calls still see.
 type Column = (&'static str, fn(&PriceRow) -> Option<f64>);
-const SEEN: [Column; 3] = [
+const SEEN: [Column; 4] = [
     ("args kept", |row| row.args_kept),
     ("bound recall", |row| row.bound_recall),
+    ("evidence recall", |row| row.evidence_recall),
     ("replayable", |row| row.replayable),
 ];
 

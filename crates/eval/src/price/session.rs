@@ -60,7 +60,9 @@ fn agent_index(session: &mut Episode, agent: &Agent) -> usize {
 }
 
 /// Sessions of `size` episodes each, by turns from every group, so that neighbours are of different groups. Episodes
-/// that do not fill a last session are left out, unless there would be none.
+/// that do not fill a last session are left out, unless there would be none. A session's group is the set of its
+/// groups: where that set comes back, as with 35 tasks of four trials in sessions of five, intervals are sound; where
+/// sets overlap, as with 7 tasks, sessions share tasks and intervals are too narrow.
 #[must_use]
 pub fn sessions(episodes: &[Episode], size: usize) -> Vec<Episode> {
     let mut rounds: BTreeMap<usize, Vec<&Episode>> = BTreeMap::new();
