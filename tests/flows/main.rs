@@ -2,6 +2,7 @@
 
 mod bridge;
 mod eval_json;
+mod price;
 mod tidy;
 mod tour;
 

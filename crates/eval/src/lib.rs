@@ -8,6 +8,7 @@ mod evaluate;
 mod method;
 mod metric;
 pub mod plot;
+pub mod price;
 mod replay;
 mod replays;
 mod report;

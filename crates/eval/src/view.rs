@@ -1,6 +1,10 @@
 //! What a call sees: the kept segments of each turn, rendered and counted exactly, each rendering counted once.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hasher},
+    sync::Arc,
+};
 
 use lrrc_episode::{TokenCounter, canon::Atoms, history::History};
 
@@ -15,6 +19,8 @@ pub struct Rendered {
     pub tokens: u32,
     /// Canonical atoms of the shown text.
     pub atoms: Atoms,
+    /// Hash of the shown text: the same within a process for the same text.
+    pub text_hash: u64,
 }
 
 /// Renders the turns of one episode, remembering what it rendered.
@@ -37,6 +43,12 @@ impl<'a> Viewer<'a> {
         self.history
     }
 
+    /// What counts its tokens.
+    #[must_use]
+    pub fn counter(&self) -> &'a TokenCounter {
+        self.counter
+    }
+
     /// A turn with the given segments kept (`keep` holds one bit for each flat segment of the history).
     pub fn turn(&mut self, turn: usize, keep: &Kept) -> Arc<Rendered> {
         let range = self.history.range(turn);
@@ -48,7 +60,10 @@ impl<'a> Viewer<'a> {
         let render = || {
             let mask: Vec<bool> = range.map(|at| keep.has(at)).collect();
             let text = history.turns()[turn].render(&mask);
-            Arc::new(Rendered { tokens: counter.count(&text), atoms: Atoms::of(&text) })
+            let mut hasher = DefaultHasher::new();
+            hasher.write(text.as_bytes());
+            let text_hash = hasher.finish();
+            Arc::new(Rendered { tokens: counter.count(&text), atoms: Atoms::of(&text), text_hash })
         };
         self.memory.entry((turn, bits)).or_insert_with(render).clone()
     }
@@ -76,6 +91,12 @@ impl Kept {
     /// Adds a segment.
     pub fn keep(&mut self, segment: usize) {
         self.0[segment / 64] |= 1 << (segment % 64);
+    }
+
+    /// Adds a segment or takes it out.
+    pub fn set(&mut self, segment: usize, keep: bool) {
+        self.0[segment / 64] &= !(1 << (segment % 64));
+        self.0[segment / 64] |= u64::from(keep) << (segment % 64);
     }
 
     /// Whether a segment is in the set.

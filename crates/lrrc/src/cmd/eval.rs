@@ -18,6 +18,8 @@ use crate::cmd::{
     method::parse_method,
 };
 
+mod price;
+
 /// The checkpoint that is shipped.
 pub(crate) const SHIPPED_CHECKPOINT: &str = "checkpoints/default";
 
@@ -64,6 +66,8 @@ pub(crate) struct EvalArgs {
     skip_bad: bool,
     #[command(flatten)]
     judge: JudgeArgs,
+    #[command(flatten)]
+    price: price::PriceArgs,
 }
 
 /// A side of a split, or none for the whole data set.
@@ -97,8 +101,9 @@ pub(crate) fn run(args: &EvalArgs) -> miette::Result<()> {
         let report = judge::run(&args.judge, &material)?;
         return report.map_or(Ok(()), |report| write_json(&report, args.json.as_deref()));
     }
-    let budgets =
-        args.budgets.as_ref().map_or(BUDGETS.to_vec(), |all| all.iter().map(|keep| keep / 100.0).collect());
+    let asked: Option<Vec<f64>> =
+        args.budgets.as_ref().map(|all| all.iter().map(|keep| keep / 100.0).collect());
+    let budgets = asked.clone().unwrap_or_else(|| BUDGETS.to_vec());
     let methods = args.methods.clone().unwrap_or_else(|| Method::ALL.to_vec());
     let request = Evaluation {
         dataset: &name,
@@ -123,7 +128,16 @@ pub(crate) fn run(args: &EvalArgs) -> miette::Result<()> {
     if let Some(dir) = &args.plots {
         write_curves(&report, dir)?;
     }
-    Ok(())
+    let priced = price::Priced {
+        dataset: &name,
+        episodes: &episodes,
+        counter: &counter,
+        policy: &policy,
+        budgets: asked.as_deref(),
+        seed: args.seed,
+        prints: !to_stdout,
+    };
+    price::run(&args.price, &priced)
 }
 
 /// The coordinator of a checkpoint folder and, where it has one, the no-state control.
