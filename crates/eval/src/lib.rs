@@ -14,6 +14,7 @@ mod replays;
 mod report;
 mod rule;
 pub mod stats;
+pub mod study;
 mod trees;
 mod view;
 
