@@ -63,7 +63,7 @@ fn strategy(name: &str) -> Strategy {
 fn requests(episode: &Episode, strategy: Strategy, knob: f64) -> Vec<Request> {
     let counter = TokenCounter::new(Encoding::Cl100kBase);
     let observed = observe_all(std::slice::from_ref(episode), &counter).remove(0);
-    let scores = Method::Coverage.rule_scores(&observed);
+    let scores = Method::Coverage.rule_scores(&observed, None);
     let (plan, _) = strategy.plan(&observed, &scores, knob, Some(&FLAGSHIP));
     let mut viewer = Viewer::new(&observed.history, &counter);
     let whole = strategy.method.whole();
