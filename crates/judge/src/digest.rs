@@ -6,7 +6,9 @@ use lrrc_episode::{
     Episode, Role, TokenCounter,
     observe::{Mode, ObserveOptions, Observed, observe_episode},
 };
-use lrrc_eval::{Calibration, Kept, Kind, Method, Viewer, Whole, calibrate, kept_share, learned_scores};
+use lrrc_eval::{
+    Calibration, Kept, Kind, Method, Scorer, Viewer, Whole, calibrate, kept_share, learned_scores,
+};
 use lrrc_model::Policy;
 use rayon::prelude::*;
 
@@ -64,7 +66,11 @@ impl Digester<'_> {
     }
 
     fn model(&self) -> Result<&Policy, JudgeError> {
-        let model = if self.method == Method::NoState { self.control } else { Some(self.policy) };
+        let model = match self.method.scorer() {
+            Scorer::Control => self.control,
+            Scorer::Coordinator => Some(self.policy),
+            Scorer::Rule | Scorer::Trees | Scorer::Future => None,
+        };
         model.ok_or(JudgeError::NoModel(self.method.name()))
     }
 

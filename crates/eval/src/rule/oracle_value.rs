@@ -16,8 +16,7 @@ use crate::{
 const LATER: f32 = 0.01;
 
 /// Keeps, at every call, the segments that cover what this call needs, then those that cover what later calls need,
-/// each by need per token. Segments that hold nothing needed are never kept, whatever the budget. It is a ceiling of
-/// arguments, answers, words and evidence, not of bound recall: it does not pay for the company of a value.
+/// each by need per token. Segments that hold nothing needed are never kept, whatever the budget.
 pub(crate) fn plan(observed: &Observed, limit: impl Fn(&Call) -> Limit) -> Plan {
     let history = &observed.history;
     let mut later = vec![0.0f32; history.items().len()];
