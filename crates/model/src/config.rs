@@ -76,6 +76,10 @@ pub struct CoordinatorConfig {
     /// Whether the decoder sees the exact-match features that look beyond the candidate itself; `false` leaves
     /// its form, its role, its vector and the query.
     pub context_features: bool,
+    /// Whether the decoder gets each feature a second time as its places on fixed steps, so that a small network can
+    /// tell ranges apart (piecewise linear encoding, Gorishniy et al. 2022). Checkpoints that do not say were trained
+    /// without.
+    pub steps: bool,
 }
 
 impl Default for CoordinatorConfig {
@@ -98,6 +102,7 @@ impl Default for CoordinatorConfig {
             agent_width: 16,
             use_state: true,
             context_features: true,
+            steps: false,
         }
     }
 }

@@ -17,6 +17,9 @@ pub(crate) const ROLE_FLAGS: usize = Role::ALL.len() + 1;
 /// Numbers beside the vectors in the winner head: log counts of segments and of tokens.
 pub(crate) const RIVAL_COUNTS: usize = 2;
 
+/// Ends of the steps of a feature: most are shares or logarithms within [0, 1], and many sit at 0.
+const STEPS: [f32; 7] = [0.0, 0.02, 0.1, 0.25, 0.5, 0.75, 1.0];
+
 /// Scores candidates, reconstructs the essential items, and predicts the winner.
 ///
 /// A candidate's inputs are `h_iᵀS_t`, `h_i·q_t` by head, its features and its role; what is the same for a whole
@@ -44,6 +47,7 @@ pub struct Decoder {
     query_heads: usize,
     use_state: bool,
     context_features: bool,
+    steps: bool,
 }
 
 /// Decisions of a batch, flattened: which candidate of which episode is asked for by which decision.
@@ -76,22 +80,23 @@ pub(crate) struct Asked {
 impl Decoder {
     pub(crate) fn new(config: &CoordinatorConfig, init: &mut Init<'_>) -> Self {
         let (d, m, hidden) = (config.width, config.prompt_width, config.hidden);
-        let inputs = config.rank + config.query_heads + CANDIDATE_INPUTS;
+        let told = CANDIDATE_INPUTS + if config.steps { (STEPS.len() - 1) * FEATURES } else { 0 };
         Self {
             prompt: init.linear(config.rank * d, m, true),
             query: init.linear(d, d, false),
-            candidate: init.linear(inputs, hidden, true),
+            candidate: init.linear(config.rank + config.query_heads + told, hidden, true),
             call: init.linear(m + config.agent_width + Mode::ALL.len(), hidden, false),
             agents: init.uniform([AGENT_ROWS, config.agent_width], 0.5),
             mixer: init.linear(hidden, hidden, true),
             output: init.linear(hidden, 1, true),
-            direct: init.uniform([CANDIDATE_INPUTS, Mode::ALL.len()], 0.05),
+            direct: init.uniform([told, Mode::ALL.len()], 0.05),
             items: init.linear(m, ITEM_BUCKETS, true),
             rival: init.linear(d + m + RIVAL_COUNTS, hidden, true),
             rival_output: init.linear(hidden, 1, false),
             query_heads: config.query_heads,
             use_state: config.use_state,
             context_features: config.context_features,
+            steps: config.steps,
         }
     }
 
@@ -127,7 +132,7 @@ impl Decoder {
             Tensor::zeros([asked.inputs.dims()[0], r], &candidates.device())
         };
         let compared = self.compare(candidates, queries, asked);
-        let inputs = self.visible(asked.inputs.clone());
+        let inputs = self.stepped(self.visible(asked.inputs.clone()));
         let input = Tensor::cat(vec![read, compared, inputs.clone()], 1);
         let call = self.call(prompts, asked).select(0, asked.decision_of.clone());
         let hidden = relu(self.candidate.forward(input).add(call));
@@ -136,12 +141,24 @@ impl Decoder {
         self.output.forward(hidden).add(direct).squeeze_dim(1)
     }
 
+    /// Candidate inputs `[pairs, inputs]`, and how far each feature has come on each of the [`STEPS`], 0 to 1.
+    fn stepped(&self, inputs: Tensor<2>) -> Tensor<2> {
+        if !self.steps {
+            return inputs;
+        }
+        let features = inputs.clone().narrow(1, 0, FEATURES);
+        let place =
+            |ends: &[f32]| features.clone().sub_scalar(ends[0]).div_scalar(ends[1] - ends[0]).clamp(0.0, 1.0);
+        let places = STEPS.windows(2).map(place);
+        Tensor::cat(std::iter::once(inputs.clone()).chain(places).collect(), 1)
+    }
+
     /// Candidate inputs `[pairs, inputs]` without those that the configuration hides.
     fn visible(&self, inputs: Tensor<2>) -> Tensor<2> {
         if self.context_features {
             return inputs;
         }
-        let shown = |at: usize| f32::from(u8::from(at < FORM_FEATURES || at >= FEATURES));
+        let shown = |at: usize| f32::from(u8::from(!(FORM_FEATURES..FEATURES).contains(&at)));
         let mask: Vec<f32> = (0..CANDIDATE_INPUTS).map(shown).collect();
         let mask = Tensor::from_data(TensorData::new(mask, [1, CANDIDATE_INPUTS]), &inputs.device());
         inputs.mul(mask)

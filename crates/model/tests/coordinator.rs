@@ -54,6 +54,7 @@ fn one_turn_scores_equal_batched_scores() {
     check("no state", |c| c.use_state = false);
     check("own columns", |c| c.memory = Memory::Rims);
     check("pooled", |c| c.memory = Memory::Pooled);
+    check("steps", |c| c.steps = true);
     check("form alone", |c| c.context_features = false);
 }
 

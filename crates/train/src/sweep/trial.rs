@@ -9,12 +9,12 @@ use std::time::Instant;
 use burn::module::Module;
 use lrrc_dataset::{Dataset, ReadOptions};
 use lrrc_episode::{Encoding, Episode, TokenCounter};
-use lrrc_eval::{Evaluation, Method, Scorer, evaluate};
+use lrrc_eval::{Evaluation, Kind, Method, Scorer, Trees, evaluate, observe_all};
 use lrrc_model::{Checkpoint, Policy, device, write_atomic};
 
 use super::outcome::{Status, TrialRecord};
 use super::spec::{ArmKind, SweepSpec, Trial};
-use crate::data::sides;
+use crate::data::{Sides, sides};
 use crate::error::TrainError;
 use crate::fit::Ending;
 use crate::run::Run;
@@ -98,7 +98,9 @@ fn execute(
     };
     for name in &spec.datasets {
         let held_out = HeldOut::read(name, trial)?;
-        let replays = evaluate(&held_out.evaluation(spec, trial.kind, policy.as_ref()), |_| ())?;
+        let trees = (trial.kind == ArmKind::Trees).then(|| held_out.trees(trial, spec)).transpose()?;
+        let learned = Learned { policy: policy.as_ref(), trees: trees.as_ref() };
+        let replays = evaluate(&held_out.evaluation(spec, trial.kind, learned), |_| ())?;
         let path = dir.join(format!("replays-{}.json", held_out.name));
         std::fs::create_dir_all(dir).map_err(|source| TrainError::Io {
             path: dir.into(),
@@ -110,10 +112,17 @@ fn execute(
     Ok(true)
 }
 
-/// The held-out episodes of one data set.
+/// What a trial has learned.
+#[derive(Clone, Copy)]
+struct Learned<'a> {
+    policy: Option<&'a Policy>,
+    trees: Option<&'a Trees>,
+}
+
+/// The episodes of one data set.
 struct HeldOut {
     name: String,
-    episodes: Vec<Episode>,
+    sides: Sides,
     counter: Arc<TokenCounter>,
 }
 
@@ -126,16 +135,22 @@ impl HeldOut {
             ..ReadOptions::default()
         };
         let dataset = Dataset::open(name, &options)?;
-        let episodes = sides(&dataset, &trial.config.data)?.test;
-        Ok(Self { name: dataset.name().to_owned(), episodes, counter })
+        let sides = sides(&dataset, &trial.config.data)?;
+        Ok(Self { name: dataset.name().to_owned(), sides, counter })
     }
 
-    fn evaluation<'a>(
-        &'a self,
-        spec: &SweepSpec,
-        kind: ArmKind,
-        policy: Option<&'a Policy>,
-    ) -> Evaluation<'a> {
+    /// Boosted trees with thresholds; queries need none, since deciding once is deciding anew there.
+    fn trees(&self, trial: &Trial, spec: &SweepSpec) -> Result<Trees, TrainError> {
+        let observed = |episodes: &[Episode]| observe_all(episodes, &self.counter);
+        let validation = observed(&self.sides.validation);
+        let mut trees = Trees::fit(&observed(&self.sides.train), trial.config.run.seed)?;
+        if Kind::of(&validation) == Kind::Calls {
+            trees.calibrate(&validation, &self.counter, &spec.budgets);
+        }
+        Ok(trees)
+    }
+
+    fn evaluation<'a>(&'a self, spec: &SweepSpec, kind: ArmKind, learned: Learned<'a>) -> Evaluation<'a> {
         let wanted = |method: &Method| match kind {
             ArmKind::Model => method.scorer() == Scorer::Coordinator,
             ArmKind::Rules => !method.is_learned(),
@@ -143,11 +158,11 @@ impl HeldOut {
         };
         Evaluation {
             dataset: &self.name,
-            episodes: &self.episodes,
+            episodes: &self.sides.test,
             counter: &self.counter,
-            policy,
+            policy: learned.policy,
             control: None,
-            trees: None,
+            trees: learned.trees,
             background: None,
             budgets: spec.budgets.clone(),
             methods: Method::ALL.into_iter().filter(wanted).collect(),
