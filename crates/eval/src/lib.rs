@@ -5,6 +5,7 @@ mod calibration;
 mod calls;
 mod error;
 mod evaluate;
+mod failures;
 mod method;
 mod metric;
 pub mod plot;
@@ -25,6 +26,7 @@ pub use calls::{
 };
 pub use error::EvalError;
 pub use evaluate::{BUDGETS, Evaluation, evaluate, observe_all};
+pub use failures::failures;
 pub use method::{Method, Scorer, learned_scores};
 pub use metric::{Counts, Share, Whole, measure};
 pub use replay::{calibrate, kept_share};

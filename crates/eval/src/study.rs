@@ -4,7 +4,14 @@
 //! Where a trial keeps a ratio instead of counts (prices, calls, winners), the figure is the mean over folds, each
 //! held out under a seed of its own, with Student's interval over the folds.
 
+mod claims;
+mod collect;
+mod compare;
+
 use serde::{Deserialize, Serialize};
+
+pub use claims::claims;
+pub use collect::{Part, TrialFigures, collect};
 
 /// Version of the file format.
 pub const STUDY_VERSION: u32 = 1;

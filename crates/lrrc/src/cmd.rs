@@ -6,6 +6,7 @@ pub(crate) mod eval;
 pub(crate) mod judge;
 pub(crate) mod method;
 pub(crate) mod quickstart;
+pub(crate) mod reproduce;
 pub(crate) mod sweep;
 pub(crate) mod train;
 
@@ -18,6 +19,7 @@ pub(crate) fn run(cli: Cli) -> miette::Result<()> {
         Command::Dataset(command) => dataset::run(command),
         Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),
+        Command::Reproduce(args) => reproduce::run(&args),
         Command::Sweep(args) => sweep::run(&args),
         Command::Bench(command) => bench::run(&command),
     }

@@ -44,5 +44,6 @@ pub use learner::{Learner, Measured, RECALL_BUDGETS, Scores};
 pub use log::{EpochRecord, LogMark, StepRecord};
 pub use run::{PRESETS, Request, Run};
 pub use sweep::{
-    Arm, ArmKind, Design, Status, SweepOptions, SweepOutcome, SweepSpec, Trial, TrialRecord, sweep, sweep_one,
+    Arm, ArmKind, Design, Gathered, Status, SweepOptions, SweepOutcome, SweepSpec, Trial, TrialRecord,
+    gather, sweep, sweep_one,
 };

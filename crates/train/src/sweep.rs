@@ -13,6 +13,8 @@
 //! others, an interrupted one is gone on with. Shards of the list can run on other machines; `collect` in `eval`
 //! reads the folders of all of them.
 
+mod extras;
+mod gather;
 mod outcome;
 mod spec;
 mod trial;
@@ -23,6 +25,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use lrrc_model::write_atomic;
 
+pub use gather::{Gathered, gather};
 pub use outcome::{Status, TrialRecord};
 pub use spec::{Arm, ArmKind, Design, SweepSpec, Trial};
 

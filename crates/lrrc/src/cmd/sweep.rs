@@ -1,18 +1,26 @@
 //! `lrrc sweep`: many trials, each a folder, on this machine or on many.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, Subcommand};
+use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
 use indicatif::{ProgressBar, ProgressStyle};
-use lrrc_train::{Status, SweepOptions, SweepOutcome, SweepSpec, stop_flag, sweep, sweep_one};
+use lrrc_eval::study::Study;
+use lrrc_model::write_atomic;
+use lrrc_train::{
+    Gathered, Status, SweepOptions, SweepOutcome, SweepSpec, gather, stop_flag, sweep, sweep_one,
+};
 use miette::{IntoDiagnostic, miette};
 
 /// Train and replay every arm of a sweep under every seed and fold.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct SweepArgs {
+    #[command(subcommand)]
+    command: Option<SweepCommand>,
     /// File of the sweep, such as configs/sweep/rank.toml.
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    #[arg(long, value_name = "FILE", required = true)]
+    config: Option<PathBuf>,
     /// Folder of the trials; a sweep that was interrupted goes on there.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -30,6 +38,23 @@ pub(crate) struct SweepArgs {
     list: bool,
 }
 
+/// What else can be done with sweeps.
+#[derive(Debug, Subcommand)]
+enum SweepCommand {
+    Collect(CollectArgs),
+}
+
+/// Put the trials of one or more folders together: study.json with curves, tests and the ledger of claims.
+#[derive(Debug, Args)]
+pub(crate) struct CollectArgs {
+    /// Folders of sweeps, as --out named them; those of one sweep complete each other.
+    #[arg(required = true, value_name = "DIR")]
+    dirs: Vec<PathBuf>,
+    /// Where to write the study.
+    #[arg(long, value_name = "FILE", default_value = "study.json")]
+    out: PathBuf,
+}
+
 fn parse_shard(text: &str) -> Result<(usize, usize), String> {
     let fault = || format!("expected I/N with 1 ≤ I ≤ N, for example 2/8, not {text}");
     let (this, of) = text.split_once('/').ok_or_else(fault)?;
@@ -39,8 +64,14 @@ fn parse_shard(text: &str) -> Result<(usize, usize), String> {
 
 /// Runs the command.
 pub(crate) fn run(args: &SweepArgs) -> miette::Result<()> {
-    let place = args.config.display().to_string();
-    let text = std::fs::read_to_string(&args.config).map_err(|error| miette!("{place}: {error}"))?;
+    if let Some(SweepCommand::Collect(args)) = &args.command {
+        let study = collect(&args.dirs, &args.out)?;
+        println!("{}", ledger(&study));
+        return Ok(());
+    }
+    let Some(config) = &args.config else { return Ok(()) };
+    let place = config.display().to_string();
+    let text = std::fs::read_to_string(config).map_err(|error| miette!("{place}: {error}"))?;
     let spec = SweepSpec::parse(&place, &text).into_diagnostic()?;
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(format!("sweep-{}", spec.name)));
     if args.list {
@@ -61,10 +92,35 @@ pub(crate) fn run(args: &SweepArgs) -> miette::Result<()> {
     tell(&outcome, &out)
 }
 
+/// Computes the study of these folders and writes it.
+pub(crate) fn collect(dirs: &[PathBuf], out: &Path) -> miette::Result<Study> {
+    let Gathered { study, missing } = gather(dirs).into_diagnostic()?;
+    if !missing.is_empty() {
+        eprintln!("{} trials are not done and left out, the first one {}", missing.len(), missing[0]);
+    }
+    let json = serde_json::to_vec(&study).into_diagnostic()?;
+    write_atomic(out, &json).into_diagnostic()?;
+    eprintln!("wrote {}", out.display());
+    Ok(study)
+}
+
+/// The ledger of claims as a table.
+pub(crate) fn ledger(study: &Study) -> String {
+    let mut table = Table::new();
+    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(["claim", "paper", "ours", "95 % interval", "verdict"]);
+    for claim in &study.claims {
+        let interval =
+            claim.interval.map_or("–".to_owned(), |[low, high]| format!("[{low:.3}, {high:.3}]"));
+        table.add_row([&claim.claim, &claim.paper, &claim.ours, &interval, &claim.verdict]);
+    }
+    table.to_string()
+}
+
 /// Runs the trials with one line of progress.
 pub(crate) fn with_progress(
     spec: &SweepSpec,
-    out: &std::path::Path,
+    out: &Path,
     options: SweepOptions,
 ) -> miette::Result<SweepOutcome> {
     let (this, of) = options.shard;
@@ -86,7 +142,7 @@ pub(crate) fn with_progress(
 }
 
 /// Says how it went; an error if anything failed or is left.
-pub(crate) fn tell(outcome: &SweepOutcome, out: &std::path::Path) -> miette::Result<()> {
+pub(crate) fn tell(outcome: &SweepOutcome, out: &Path) -> miette::Result<()> {
     let SweepOutcome { done, skipped, failed, left } = outcome;
     let out = out.display();
     println!(

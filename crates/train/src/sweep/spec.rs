@@ -33,6 +33,9 @@ pub struct SweepSpec {
     pub budgets: Vec<f64>,
     /// Data sets whose held-out folds are replayed.
     pub datasets: Vec<String>,
+    /// The arm that the others are held against; its trials also measure prices, calls and failures.
+    #[serde(default)]
+    pub main: Option<String>,
     /// `table.key=value`, laid over the base for every model arm.
     #[serde(default)]
     pub set: Vec<String>,
@@ -93,6 +96,8 @@ pub struct Trial {
     pub kind: ArmKind,
     /// The training configuration with seed and fold; for the other kinds only its data section counts.
     pub config: Config,
+    /// Whether it is a trial of the main arm.
+    pub is_main: bool,
     /// Hash of everything that the outcome depends on.
     pub fingerprint: String,
 }
@@ -148,6 +153,9 @@ impl SweepSpec {
         }
         if self.grid.is_empty() && self.arm.is_empty() {
             return bad("arm", "[]".to_owned(), "a sweep needs a [grid] or at least one [[arm]]");
+        }
+        if let Some(main) = self.main.iter().find(|main| !self.arms().iter().any(|arm| arm.name == **main)) {
+            return bad("main", main.clone(), "no arm has this name");
         }
         let share = |keep: &&f64| !(0.0 < **keep && **keep < 1.0);
         if let Some(keep) = self.budgets.iter().find(share) {
@@ -206,6 +214,20 @@ impl SweepSpec {
         Ok(trials)
     }
 
+    /// The same sweep with every seed on every fold.
+    #[must_use]
+    pub fn crossed(self) -> Self {
+        Self { design: Design::Crossed, ..self }
+    }
+
+    /// The same sweep with one short epoch and two budgets, to see that it runs.
+    #[must_use]
+    pub fn smoke(mut self) -> Self {
+        self.set.extend(["optim.epochs=1".to_owned(), "data.decisions=2".to_owned()]);
+        self.budgets = vec![0.20, 0.40];
+        self
+    }
+
     /// The list for schedulers: a line of JSON a trial, with the command that runs it into `dir`.
     ///
     /// # Errors
@@ -238,9 +260,11 @@ impl SweepSpec {
         let mut config = Config::resolve(place, text, &set)?;
         let name = format!("{}-s{seed}-f{fold}", arm.name);
         config.run.name.clone_from(&name);
-        let depends = format!("{}{:?}{:?}{:?}", config.to_toml(), arm.kind, self.budgets, self.datasets);
+        let is_main = self.main.as_ref() == Some(&arm.name);
+        let data = (&self.budgets, &self.datasets);
+        let depends = format!("{}{:?}{data:?}{is_main}", config.to_toml(), arm.kind);
         let fingerprint = blake3::hash(depends.as_bytes()).to_hex().to_string();
-        Ok(Trial { name, arm: arm.name.clone(), kind: arm.kind, config, fingerprint })
+        Ok(Trial { name, arm: arm.name.clone(), kind: arm.kind, is_main, config, fingerprint })
     }
 }
 

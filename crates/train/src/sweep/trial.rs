@@ -12,6 +12,7 @@ use lrrc_episode::{Encoding, Episode, TokenCounter};
 use lrrc_eval::{Evaluation, Kind, Method, Scorer, Trees, evaluate, observe_all};
 use lrrc_model::{Checkpoint, Policy, device, write_atomic};
 
+use super::extras;
 use super::outcome::{Status, TrialRecord};
 use super::spec::{ArmKind, SweepSpec, Trial};
 use crate::data::{Sides, sides};
@@ -108,6 +109,9 @@ fn execute(
             hint: String::new(),
         })?;
         write_atomic(&path, &serde_json::to_vec(&replays).unwrap_or_default())?;
+        if let (true, Some(policy)) = (trial.is_main, &policy) {
+            extras::measure(&held_out.name, &held_out.sides.test, &held_out.counter, policy, dir)?;
+        }
     }
     Ok(true)
 }
