@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use lrrc_episode::Role;
-use lrrc_episode::observe::{AGENT_ROWS, EpisodeObservation, ITEM_BUCKETS, Mode};
+use lrrc_episode::observe::{AGENT_ROWS, EpisodeObservation, ITEM_BUCKETS, Mode, RIVAL_FEATURES};
 
 use crate::decoder::{Asked, CANDIDATE_INPUTS, RIVAL_COUNTS, ROLE_FLAGS};
 use crate::error::PolicyError;
@@ -79,6 +79,8 @@ pub(crate) struct Rivals {
     pub(crate) mean: Tensor<2>,
     /// Log counts `[n, 2, counts]`.
     pub(crate) counts: Tensor<3>,
+    /// Numbers of each rival `[n, 2, numbers]`.
+    pub(crate) form: Tensor<3>,
     /// Place in `[b, R]` of the last read of each `[n]`.
     pub(crate) read: Tensor<1, Int>,
     /// 1 if the first won, 0 if the second, ½ for a tie `[n]`.
@@ -416,10 +418,12 @@ impl Rivals {
     fn new(episodes: &[&EpisodeObservation], reads: &Reads, device: &Device) -> Option<Self> {
         let turns = 1 + episodes.iter().map(|episode| episode.turns.len()).sum::<usize>();
         let (mut mean, mut counts, mut read, mut target) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut form: Vec<f32> = Vec::new();
         let mut first = 0;
         for (index, episode) in episodes.iter().enumerate() {
-            if let (Some(winner), Some(rivals)) = (episode.winner, episode.rivals) {
-                for rival in rivals {
+            if let (Some(winner), Some(rivals)) = (episode.winner, &episode.rivals) {
+                form.extend(rivals.features.as_flattened());
+                for rival in rivals.agents {
                     let mut row = vec![0.0; turns];
                     counts.extend(rival_row(episode, rival, &mut row[first..]));
                     mean.extend(row);
@@ -433,6 +437,7 @@ impl Rivals {
         (n > 0).then(|| Self {
             mean: Tensor::from_data(TensorData::new(mean, [2 * n, turns]), device),
             counts: Tensor::from_data(TensorData::new(counts, [n, 2, RIVAL_COUNTS]), device),
+            form: Tensor::from_data(TensorData::new(form, [n, 2, RIVAL_FEATURES]), device),
             read: ints(read, device),
             target: Tensor::from_data(TensorData::new(target, [n]), device),
         })

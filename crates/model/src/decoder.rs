@@ -5,7 +5,7 @@ use burn::nn::Linear;
 use burn::tensor::activation::{relu, tanh};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use lrrc_episode::Role;
-use lrrc_episode::observe::{AGENT_ROWS, FEATURES, ITEM_BUCKETS, Mode};
+use lrrc_episode::observe::{AGENT_ROWS, FEATURES, ITEM_BUCKETS, Mode, RIVAL_FEATURES};
 
 use crate::config::CoordinatorConfig;
 use crate::init::Init;
@@ -16,6 +16,9 @@ pub(crate) const CANDIDATE_INPUTS: usize = FEATURES + ROLE_FLAGS;
 pub(crate) const ROLE_FLAGS: usize = Role::ALL.len() + 1;
 /// Numbers beside the vectors in the winner head: log counts of segments and of tokens.
 pub(crate) const RIVAL_COUNTS: usize = 2;
+
+/// Tensors that a checkpoint without numbers of rivals lacks; as zeros they leave its winner head as it was.
+pub(crate) const LATER_TENSORS: [&str; 2] = ["decoder.rival_form.weight", "decoder.rival_direct"];
 
 /// Scores candidates, reconstructs the essential items, and predicts the winner.
 ///
@@ -41,6 +44,10 @@ pub struct Decoder {
     items: Linear,
     rival: Linear,
     rival_output: Linear,
+    /// Numbers of a rival → hidden `[numbers, hidden]`, and straight to its strength `[numbers, 1]`. Files written
+    /// before these numbers existed lack both; see [`LATER_TENSORS`].
+    rival_form: Linear,
+    rival_direct: Param<Tensor<2>>,
     query_heads: usize,
     use_state: bool,
 }
@@ -88,6 +95,8 @@ impl Decoder {
             items: init.linear(m, ITEM_BUCKETS, true),
             rival: init.linear(d + m + RIVAL_COUNTS, hidden, true),
             rival_output: init.linear(hidden, 1, false),
+            rival_form: init.linear(RIVAL_FEATURES, hidden, false),
+            rival_direct: init.constant([RIVAL_FEATURES, 1], 0.0),
             query_heads: config.query_heads,
             use_state: config.use_state,
         }
@@ -162,15 +171,25 @@ impl Decoder {
 
     /// Logit that the first rival wins `[n]`: `f(a) − f(b)`, so exchanging the rivals changes its sign.
     ///
-    /// `rivals [n, 2, d]` are the rivals' pooled segments, `counts [n, 2, counts]`, `prompts [n, m]`.
-    pub(crate) fn winner(&self, rivals: Tensor<3>, counts: Tensor<3>, prompts: Tensor<2>) -> Tensor<1> {
+    /// `rivals [n, 2, d]` are the rivals' pooled segments, `counts [n, 2, counts]`, `form [n, 2, numbers]`,
+    /// `prompts [n, m]`.
+    pub(crate) fn winner(
+        &self,
+        rivals: Tensor<3>,
+        counts: Tensor<3>,
+        form: Tensor<3>,
+        prompts: Tensor<2>,
+    ) -> Tensor<1> {
         let [n, two, _] = rivals.dims();
         let [_, m] = prompts.dims();
         let prompts = prompts.unsqueeze_dim::<3>(1).expand([n, two, m]);
         let input = Tensor::cat(vec![rivals, prompts, counts], 2);
         let [_, _, width] = input.dims();
-        let hidden = relu(self.rival.forward(input.reshape([n * two, width])));
-        let strength = self.rival_output.forward(hidden).reshape([n, two]);
+        let form = form.reshape([n * two, RIVAL_FEATURES]);
+        let hidden = self.rival.forward(input.reshape([n * two, width]));
+        let hidden = relu(hidden.add(self.rival_form.forward(form.clone())));
+        let direct = form.matmul(self.rival_direct.val());
+        let strength = self.rival_output.forward(hidden).add(direct).reshape([n, two]);
         strength.clone().narrow(1, 0, 1).sub(strength.narrow(1, 1, 1)).squeeze_dim(1)
     }
 }

@@ -15,12 +15,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use lrrc_episode::observe::FEATURES;
+use lrrc_episode::observe::{FEATURES, RIVAL_FEATURES};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::config::CoordinatorConfig;
 use crate::coordinator::Coordinator;
+use crate::decoder::LATER_TENSORS;
 use crate::error::RecordError;
 
 /// Version of the folder's layout.
@@ -39,6 +40,13 @@ pub struct Meta {
     pub format: u32,
     /// Width of the candidate features the model was trained with.
     pub features: usize,
+    /// Numbers of a rival the winner head was trained with; 0 in a file from before there were any, whose head is
+    /// then read without them.
+    #[serde(default)]
+    pub rival_features: usize,
+    /// Two-model episodes with a verdict among the training episodes; with none the winner head is untrained.
+    #[serde(default)]
+    pub two_model_episodes: usize,
     /// Hash (blake3) of the weights file; filled in by [`Checkpoint::save`].
     pub weights_hash: String,
     /// Number of parameters; filled in by [`Checkpoint::save`].
@@ -60,6 +68,8 @@ impl Default for Meta {
         Self {
             format: FORMAT,
             features: FEATURES,
+            rival_features: RIVAL_FEATURES,
+            two_model_episodes: 0,
             weights_hash: String::new(),
             parameters: 0,
             data_hash: String::new(),
@@ -121,6 +131,7 @@ impl Checkpoint {
         let mut meta = self.meta.clone();
         meta.format = FORMAT;
         meta.features = FEATURES;
+        meta.rival_features = RIVAL_FEATURES;
         meta.weights_hash = blake3::hash(&weights).to_hex().to_string();
         meta.parameters = burn::module::Module::num_params(&self.model);
         write_file(&dir.join(WEIGHTS), &weights)?;
@@ -157,7 +168,7 @@ impl Checkpoint {
         let model = config
             .init(0, device)
             .map_err(|source| RecordError::Config { path: dir.join(MODEL), source })?
-            .with_bytes(&weights)
+            .with_bytes(&weights, if meta.rival_features == 0 { &LATER_TENSORS } else { &[] })
             .map_err(|misfit| RecordError::Tensor { path, tensor: misfit.tensor, reason: misfit.reason })?;
         let card = fs::read_to_string(dir.join(CARD)).unwrap_or_default();
         let control = dir.join(CONTROL);
@@ -185,6 +196,10 @@ fn read_meta(path: &Path) -> Result<Meta, RecordError> {
     }
     if meta.features != FEATURES {
         return Err(RecordError::Features { path: path.into(), found: meta.features, expected: FEATURES });
+    }
+    if ![0, RIVAL_FEATURES].contains(&meta.rival_features) {
+        let (found, expected) = (meta.rival_features, RIVAL_FEATURES);
+        return Err(RecordError::RivalFeatures { path: path.into(), found, expected });
     }
     Ok(meta)
 }

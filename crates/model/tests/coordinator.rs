@@ -5,7 +5,7 @@ mod synthetic;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
-use lrrc_episode::observe::EpisodeObservation;
+use lrrc_episode::observe::{EpisodeObservation, Rivals};
 use lrrc_model::{
     Batch, Checkpoint, Coordinator, CoordinatorConfig, DecisionInput, GateMode, LossConfig, Meta, Objective,
     Policy, PolicyError, RecordError, TurnInput,
@@ -75,10 +75,14 @@ fn winner_is_antisymmetric_and_equal_both_ways() {
         }
         let batch = Batch::new(&[&episode], &Device::flex()).unwrap();
         let logit: f32 = model.forward(&batch).winner.unwrap().into_scalar();
-        let [a, b] = episode.rivals.unwrap();
-        let chance = policy.winner(&state, [a, b]);
+        let rivals = episode.rivals.unwrap();
+        let chance = policy.winner(&state, &rivals);
+        let exchanged = Rivals {
+            agents: [rivals.agents[1], rivals.agents[0]],
+            features: [rivals.features[1], rivals.features[0]],
+        };
         assert!((chance - 1.0 / (1.0 + (-logit).exp())).abs() < 1e-5);
-        assert!((chance + policy.winner(&state, [b, a]) - 1.0).abs() < 1e-5);
+        assert!((chance + policy.winner(&state, &exchanged) - 1.0).abs() < 1e-5);
     }
 }
 

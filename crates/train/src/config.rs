@@ -80,6 +80,8 @@ pub enum Monitor {
     Loss,
     /// The mean over budgets of the essential weight kept; higher is better.
     Recall,
+    /// The loss of the winners of two-model episodes; lower is better.
+    Winner,
 }
 
 /// How to step.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lrrc_dataset::{Dataset, ReadOptions, Side, k_folds};
-use lrrc_episode::observe::{Decision, EpisodeObservation, Mode, ObserveOptions, observe_episode};
+use lrrc_episode::observe::{Decision, EpisodeObservation, Mode, ObserveOptions, anonymous, observe_episode};
 use lrrc_episode::{Encoding, Episode, TokenCounter};
 use serde::{Deserialize, Serialize};
 
@@ -118,7 +118,7 @@ pub(crate) fn sides(
 fn observe(episodes: &[Episode], counter: &TokenCounter, workers: usize) -> Vec<EpisodeObservation> {
     let options = ObserveOptions::default();
     in_parallel(workers, episodes.len(), |index| {
-        let mut observation = observe_episode(&episodes[index], counter, &options).observation;
+        let mut observation = observe_episode(&anonymous(&episodes[index]), counter, &options).observation;
         thin(&mut observation.decisions);
         observation
     })

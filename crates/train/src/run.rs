@@ -33,10 +33,11 @@ const REFIT_NOTE: &str = "\n## Refit\n\nThe figures above, and the thresholds of
     as many epochs, from the training and the validation episodes together.\n";
 
 /// Configurations that are part of the program, by name.
-pub const PRESETS: [(&str, &str); 3] = [
+pub const PRESETS: [(&str, &str); 4] = [
     ("quickstart", include_str!("../../../configs/train/quickstart.toml")),
     ("default", include_str!("../../../configs/train/default.toml")),
     ("paper", include_str!("../../../configs/train/paper.toml")),
+    ("winner", include_str!("../../../configs/train/winner.toml")),
 ];
 
 /// What the user asks for.

@@ -55,7 +55,7 @@ pub fn sample(
         segments: episode.segments.clone(),
         decisions: kept.into_iter().map(|index| episode.decisions[index].clone()).collect(),
         winner: episode.winner,
-        rivals: episode.rivals,
+        rivals: episode.rivals.clone(),
     })
 }
 

@@ -1,8 +1,8 @@
 //! A recorded episode as the sequence of decisions that a coordinator would have taken in it.
 
 use super::{
-    AGENT_ROWS, Candidate, Context, Decision, EpisodeObservation, ITEM_BUCKETS, Mode, TurnObservation,
-    candidates, features::item_weight, segment_observation,
+    AGENT_ROWS, Candidate, Context, Decision, EpisodeObservation, ITEM_BUCKETS, Mode, Rivals,
+    TurnObservation, candidates, features::item_weight, rival, segment_observation,
 };
 use crate::{
     episode::{Episode, Query, Role, Turn, Winner},
@@ -243,7 +243,10 @@ impl Replay<'_> {
             .map(|(at, _)| at)
             .collect();
         if let (Some(winner), [a, b, ..]) = (self.episode.outcome.winner, assistants.as_slice()) {
-            self.observation.rivals = Some([a % AGENT_ROWS, b % AGENT_ROWS]);
+            self.observation.rivals = Some(Rivals {
+                agents: [a % AGENT_ROWS, b % AGENT_ROWS],
+                features: rival::of_episode(self.episode, [*a, *b]),
+            });
             self.observation.winner = Some(match winner {
                 Winner::ModelA => 1.0,
                 Winner::ModelB => 0.0,
