@@ -11,6 +11,7 @@ mod replay;
 mod report;
 pub mod stats;
 mod view;
+mod winner;
 
 pub use calibration::{Calibration, Kind};
 pub use error::EvalError;
@@ -19,3 +20,4 @@ pub use method::{Method, learned_scores};
 pub use metric::{Counts, Share, Whole, measure};
 pub use report::{BudgetRow, MethodRow, Report};
 pub use view::{DIGEST_MARK_TOKENS, Kept, Rendered, Viewer};
+pub use winner::{Predictor, Verdict, View, WinnerReport, WinnerRequest, WinnerRow, verdicts};

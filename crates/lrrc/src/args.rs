@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::cmd::{
     bench::BenchCommand, dataset::DatasetCommand, eval::EvalArgs, quickstart::QuickstartArgs,
-    train::TrainArgs,
+    train::TrainArgs, winner::WinnerArgs,
 };
 
 /// Low-rank recurrent coordination for communication-efficient multi-LLM agent systems.
@@ -25,6 +25,7 @@ pub(crate) enum Command {
     Dataset(DatasetCommand),
     Train(TrainArgs),
     Eval(EvalArgs),
+    Winner(WinnerArgs),
     /// Measure how long things take on this machine.
     #[command(subcommand)]
     Bench(BenchCommand),

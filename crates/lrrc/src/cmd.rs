@@ -5,6 +5,7 @@ pub(crate) mod dataset;
 pub(crate) mod eval;
 pub(crate) mod quickstart;
 pub(crate) mod train;
+pub(crate) mod winner;
 
 use crate::args::{Cli, Command};
 
@@ -15,6 +16,7 @@ pub(crate) fn run(cli: Cli) -> miette::Result<()> {
         Command::Dataset(command) => dataset::run(command),
         Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),
+        Command::Winner(args) => winner::run(&args),
         Command::Bench(command) => bench::run(&command),
     }
 }

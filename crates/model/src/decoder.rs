@@ -17,6 +17,10 @@ pub(crate) const ROLE_FLAGS: usize = Role::ALL.len() + 1;
 /// Numbers beside the vectors in the winner head: log counts of segments and of tokens.
 pub(crate) const RIVAL_COUNTS: usize = 2;
 
+/// Scale of the vectors in the winner head. A few hundred verdicts cannot pin down weights on whole vectors: at full
+/// scale they are learned by heart and cost what the counted numbers win.
+const RIVAL_SCALE: f32 = 0.1;
+
 /// Tensors that a checkpoint without numbers of rivals lacks; as zeros they leave its winner head as it was.
 pub(crate) const LATER_TENSORS: [&str; 2] = ["decoder.rival_form.weight", "decoder.rival_direct"];
 
@@ -183,7 +187,8 @@ impl Decoder {
         let [n, two, _] = rivals.dims();
         let [_, m] = prompts.dims();
         let prompts = prompts.unsqueeze_dim::<3>(1).expand([n, two, m]);
-        let input = Tensor::cat(vec![rivals, prompts, counts], 2);
+        let meaning = Tensor::cat(vec![rivals, prompts], 2).mul_scalar(RIVAL_SCALE);
+        let input = Tensor::cat(vec![meaning, counts], 2);
         let [_, _, width] = input.dims();
         let form = form.reshape([n * two, RIVAL_FEATURES]);
         let hidden = self.rival.forward(input.reshape([n * two, width]));

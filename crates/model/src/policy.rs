@@ -305,6 +305,19 @@ impl Policy {
         floats(sigmoid(self.model.decoder.winner(pooled, counts, form, prompts)))[0]
     }
 
+    /// Chance that the first rival of a two-model episode is preferred, after all its turns; `None` for another one.
+    ///
+    /// # Errors
+    /// An episode that contradicts itself.
+    pub fn judge(&self, episode: &EpisodeObservation) -> Result<Option<f32>, PolicyError> {
+        let Some(rivals) = &episode.rivals else { return Ok(None) };
+        let mut state = self.state0();
+        while state.turns() < episode.turns.len() {
+            state = self.append(&state, episode_turn(episode, &state)?)?;
+        }
+        Ok(Some(self.winner(&state, rivals)))
+    }
+
     /// Logits of every decision of an episode, each turn processed once.
     ///
     /// # Errors

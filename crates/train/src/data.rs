@@ -76,6 +76,23 @@ impl Data {
         Ok(data)
     }
 
+    /// Observes episodes that are already on their sides. `hash` names their content.
+    ///
+    /// # Errors
+    /// [`TrainError::Empty`] with the side that has no decision and no verdict.
+    pub fn of(
+        train: &[Episode],
+        validation: &[Episode],
+        hash: String,
+        workers: usize,
+    ) -> Result<Self, TrainError> {
+        let counter = TokenCounter::new(Encoding::Cl100kBase);
+        let [train, validation] = [train, validation].map(|side| observe(side, &counter, workers));
+        let data = Self { train, validation, hash, sources: Vec::new() };
+        data.check()?;
+        Ok(data)
+    }
+
     /// Both sides must have a decision to learn from or to choose with.
     ///
     /// # Errors

@@ -82,6 +82,16 @@ impl Run {
         Ok(Self { config, dir, data, resume: request.resume.is_some() })
     }
 
+    /// A run of `config` on data that is already at hand, in a folder not used yet. Nothing is written.
+    ///
+    /// # Errors
+    /// A device that this build lacks.
+    pub fn on(config: Config, data: Data) -> Result<Self, TrainError> {
+        device(&config.run.device)?;
+        let dir = unused(&config);
+        Ok(Self { config, dir, data, resume: false })
+    }
+
     /// What would be run: configuration, parameters, data, steps.
     ///
     /// # Errors
@@ -227,7 +237,7 @@ impl Run {
 }
 
 /// The configuration of a request that starts anew.
-fn configured(request: &Request) -> Result<Config, TrainError> {
+pub(crate) fn configured(request: &Request) -> Result<Config, TrainError> {
     let name = request.config.as_deref().unwrap_or("default");
     if let Some((_, text)) = PRESETS.iter().find(|(preset, _)| *preset == name) {
         return Ok(Config::resolve(name, text, &request.set)?);

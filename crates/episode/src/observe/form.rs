@@ -7,8 +7,8 @@ use regex::Regex;
 
 use crate::canon;
 
-/// Name of each number of a text's form, in order. Counts are `ln(1 + n)`, scaled so that they differ by about one
-/// between the answers of two models; shares are scaled likewise.
+/// Name of each number of a text's form, in order. Counts are `ln(1 + n)`; counts and shares are scaled so that they
+/// differ by about one between the answers of two models, and those that are never near 0 are shifted there.
 pub const FORM_NAMES: [&str; 40] = [
     "characters",
     "words",
@@ -25,9 +25,9 @@ pub const FORM_NAMES: [&str; 40] = [
     "numbers",
     "upper_share",
     "punctuation_share",
-    "distinct_words",
-    "distinct_trigrams",
-    "distinct_lines",
+    "repeated_words",
+    "repeated_trigrams",
+    "repeated_lines",
     "word_length",
     "long_word_share",
     "sentence_length",
@@ -108,7 +108,7 @@ pub(super) fn form(
 }
 
 /// Largest number of a form.
-const LIMIT: f32 = 5.0;
+const LIMIT: f32 = 4.0;
 
 fn layout(text: &str, own: &Vocabulary) -> [f32; 11] {
     static NUMBERED: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m)^\s*\d+[.)]\s"));
@@ -117,8 +117,8 @@ fn layout(text: &str, own: &Vocabulary) -> [f32; 11] {
     static HEADING: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m)^#+ |\*\*\S"));
     static COLON: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m):[ \t]*$"));
     [
-        log_count(text.chars().count()) / 1.4,
-        log_count(own.words.len()) / 1.3,
+        (log_count(text.chars().count()) - 6.0) / 1.4,
+        (log_count(own.words.len()) - 4.4) / 1.3,
         log_count(sentences(text)),
         log_count(text.matches('\n').count()) / 1.4,
         log_count(text.split("\n\n").filter(|part| !part.trim().is_empty()).count()) / 0.8,
@@ -142,15 +142,15 @@ fn shares(text: &str, own: &Vocabulary) -> [f32; 4] {
     ]
 }
 
-/// Shares of distinct words, runs of three words, and lines; 1 where there are none.
+/// Shares of words, runs of three words, and lines that repeat one before; 0 where there are none.
 fn repetition(text: &str, own: &Vocabulary) -> [f32; 3] {
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let distinct_runs = own.runs(3).collect::<BTreeSet<_>>().len();
     let all_runs = own.words.len().saturating_sub(2);
     [
-        distinct(own.words.iter().collect::<BTreeSet<_>>().len(), own.words.len()) / 0.22,
-        distinct(distinct_runs, all_runs) / 0.15,
-        distinct(lines.iter().collect::<BTreeSet<_>>().len(), lines.len()) / 0.1,
+        repeated(own.words.iter().collect::<BTreeSet<_>>().len(), own.words.len()) / 0.22,
+        repeated(distinct_runs, all_runs) / 0.15,
+        repeated(lines.iter().collect::<BTreeSet<_>>().len(), lines.len()) / 0.1,
     ]
 }
 
@@ -158,9 +158,9 @@ fn words(text: &str, own: &Vocabulary) -> [f32; 3] {
     let letters: usize = own.words.iter().map(|word| word.chars().count()).sum();
     let long = own.words.iter().filter(|word| word.chars().count() >= LONG_WORD).count();
     [
-        share(letters, own.words.len()),
+        share(letters, own.words.len()) - 4.5,
         share(long, own.words.len()) / 0.09,
-        (own.words.len() as f32 / sentences(text).max(1) as f32).ln_1p() / 0.7,
+        ((own.words.len() as f32 / sentences(text).max(1) as f32).ln_1p() - 2.9) / 0.7,
     ]
 }
 
@@ -239,8 +239,8 @@ pub(super) fn flag(holds: bool) -> f32 {
     f32::from(u8::from(holds))
 }
 
-fn distinct(distinct: usize, all: usize) -> f32 {
-    if all == 0 { 1.0 } else { share(distinct, all) }
+fn repeated(distinct: usize, all: usize) -> f32 {
+    share(all - distinct, all)
 }
 
 pub(super) fn pattern(pattern: &str) -> Regex {

@@ -12,7 +12,7 @@ use lrrc_eval::{BUDGETS, Evaluation, Method, Report, evaluate};
 use lrrc_model::{Checkpoint, Policy, device, write_atomic};
 use miette::{Context, IntoDiagnostic, miette};
 
-use crate::cmd::dataset::report as dataset_report;
+use crate::cmd::{dataset::report as dataset_report, winner};
 
 /// The checkpoint that is shipped.
 pub(crate) const SHIPPED_CHECKPOINT: &str = "checkpoints/default";
@@ -100,6 +100,10 @@ pub(crate) fn run(args: &EvalArgs) -> miette::Result<()> {
     write_json(&report, args.json.as_deref())?;
     if let Some(dir) = &args.plots {
         write_curves(&report, dir)?;
+    }
+    if episodes.iter().any(|episode| episode.outcome.winner.is_some()) && !to_stdout {
+        let side = args.split.and_then(|choice| choice.0);
+        winner::print_agreement(&args.dataset, side, (&policy, control.as_ref()), args.seed)?;
     }
     Ok(())
 }
