@@ -92,6 +92,7 @@ pub fn evaluate(request: &Evaluation<'_>, on_method: impl Fn(Method)) -> Result<
         calls: observed.iter().map(|observed| observed.calls.len()).sum(),
         full_tokens: full_tokens as u64,
         methods,
+        winner: None,
     })
 }
 

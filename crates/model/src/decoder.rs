@@ -21,7 +21,8 @@ pub(crate) const RIVAL_COUNTS: usize = 2;
 /// scale they are learned by heart and cost what the counted numbers win.
 const RIVAL_SCALE: f32 = 0.1;
 
-/// Tensors that a checkpoint without numbers of rivals lacks; as zeros they leave its winner head as it was.
+/// Tensors that a checkpoint from before the numbers of rivals lacks. They are read as zeros: its winner head, which
+/// its papers call untrained, then sees what it saw before.
 pub(crate) const LATER_TENSORS: [&str; 2] = ["decoder.rival_form.weight", "decoder.rival_direct"];
 
 /// Scores candidates, reconstructs the essential items, and predicts the winner.

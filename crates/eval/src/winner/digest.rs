@@ -30,3 +30,54 @@ pub(super) fn digest(episode: &Episode, observed: &Observed, scores: Option<&Sco
     }
     digest
 }
+
+#[cfg(test)]
+mod tests {
+    use lrrc_episode::{
+        Agent, Encoding, Outcome, TokenCounter, Turn, Winner,
+        observe::{ObserveOptions, observe_episode},
+    };
+
+    use super::*;
+
+    fn arena() -> Episode {
+        let agent =
+            |name: &str, model: Option<&str>| Agent { name: name.into(), model: model.map(Into::into) };
+        let long =
+            "Spiders have 8 legs. Ants have 6 legs. Octopuses, which are no insects, have 8 arms. Done.";
+        Episode {
+            id: "a".into(),
+            group: "a".into(),
+            source: String::new(),
+            license: String::new(),
+            task: None,
+            agents: vec![agent("user", None), agent("a", Some("m")), agent("b", Some("n"))],
+            turns: vec![
+                Turn::text(0, Role::User, "How many legs has a spider?"),
+                Turn::text(1, Role::Assistant, long),
+                Turn::text(2, Role::Assistant, "Eight legs, I think, but I am not sure of it at all."),
+            ],
+            queries: Vec::new(),
+            outcome: Outcome { winner: Some(Winner::ModelA), ..Outcome::default() },
+        }
+    }
+
+    #[test]
+    fn each_answer_is_cut_to_its_share_and_the_question_stays() {
+        let counter = TokenCounter::new(Encoding::Cl100kBase);
+        let episode = arena();
+        let observed = observe_episode(&episode, &counter, &ObserveOptions { modes: vec![Mode::Ingest] });
+        for keep in [0.25, 0.5, 0.75] {
+            let digest = digest(&episode, &observed, None, keep);
+            assert_eq!(digest.turns[0], episode.turns[0]);
+            for (digest, turn) in digest.turns[1..].iter().zip(&episode.turns[1..]) {
+                let [kept, all] = [digest, turn].map(|turn| f64::from(counter.count(&turn.content)));
+                assert!(
+                    kept > 0.0 && kept <= keep * all + 3.0,
+                    "{kept} of {all} at {keep}: {}",
+                    digest.content
+                );
+            }
+        }
+    }
+}

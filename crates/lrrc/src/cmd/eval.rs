@@ -92,18 +92,19 @@ pub(crate) fn run(args: &EvalArgs) -> miette::Result<()> {
         methods,
         seed: args.seed,
     };
-    let report = run_with_progress(&request)?;
+    let mut report = run_with_progress(&request)?;
+    if episodes.iter().any(|episode| episode.outcome.winner.is_some()) {
+        let side = args.split.and_then(|choice| choice.0);
+        report.winner = winner::agreement(&args.dataset, side, (&policy, control.as_ref()), args.seed)?;
+    }
     let to_stdout = args.json.as_deref() == Some(Path::new("-"));
     if !to_stdout {
         print(&report, &report.budgets());
+        report.winner.iter().for_each(winner::print);
     }
     write_json(&report, args.json.as_deref())?;
     if let Some(dir) = &args.plots {
         write_curves(&report, dir)?;
-    }
-    if episodes.iter().any(|episode| episode.outcome.winner.is_some()) && !to_stdout {
-        let side = args.split.and_then(|choice| choice.0);
-        winner::print_agreement(&args.dataset, side, (&policy, control.as_ref()), args.seed)?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use lrrc_dataset::{Dataset, ReadOptions, Side, Split};
 use lrrc_episode::{Encoding, Episode, TokenCounter};
-use lrrc_eval::{WinnerReport, WinnerRequest, verdicts};
+use lrrc_eval::{EvalError, WinnerReport, WinnerRequest, verdicts};
 use lrrc_model::{Policy, write_atomic};
 use lrrc_train::{FoldsRequest, Request, cross_validate, stop_flag};
 use miette::IntoDiagnostic;
@@ -68,14 +68,14 @@ pub(crate) fn run(args: &WinnerArgs) -> miette::Result<()> {
     Ok(())
 }
 
-/// Prints how well a checkpoint tells the winners of one side of a data set (without a manifest: of the test side);
-/// the other records fit the lines.
-pub(crate) fn print_agreement(
+/// How well a checkpoint tells the winners of one side of a data set, the test side unless asked otherwise; the
+/// records of the other sides fit the lines. `None`, with a line on the error stream, where a side has no verdict.
+pub(crate) fn agreement(
     dataset: &str,
     side: Option<Side>,
     (policy, control): (&Policy, Option<&Policy>),
     seed: u64,
-) -> miette::Result<()> {
+) -> miette::Result<Option<WinnerReport>> {
     let counter = Arc::new(TokenCounter::new(Encoding::Cl100kBase));
     let options =
         ReadOptions { skip_bad: true, counter: Some(Arc::clone(&counter)), ..ReadOptions::default() };
@@ -86,21 +86,27 @@ pub(crate) fn print_agreement(
     let others = Side::ALL.into_iter().filter(|other| *other != side);
     let train: Vec<Episode> = others.flat_map(|other| split.select(&episodes, other)).collect();
     let held_out = split.select(&episodes, side);
-    let request = WinnerRequest { train: &train, held_out: &held_out, counter: &counter, policy, control };
-    let verdicts = verdicts(&request).into_diagnostic()?;
-    println!();
-    print(&WinnerReport::of(dataset.name(), &verdicts, seed).into_diagnostic()?);
     if policy.meta().two_model_episodes == 0 {
-        println!(
-            "the checkpoint learned from no two-model episode and predicts no winner; `lrrc train --config winner` makes one that does"
+        eprintln!(
+            "the checkpoint learned from no two-model episode and predicts no winner; \
+             `lrrc train --config winner` makes one that does"
         );
     }
-    Ok(())
+    let request = WinnerRequest { train: &train, held_out: &held_out, counter: &counter, policy, control };
+    match verdicts(&request) {
+        Ok(verdicts) => WinnerReport::of(dataset.name(), &verdicts, seed).into_diagnostic().map(Some),
+        Err(error @ EvalError::NoWinners { .. }) => {
+            eprintln!("winner agreement is left out: {error}");
+            Ok(None)
+        }
+        Err(error) => Err(error).into_diagnostic(),
+    }
 }
 
-fn print(report: &WinnerReport) {
+/// Prints one line a view and predictor.
+pub(crate) fn print(report: &WinnerReport) {
     println!(
-        "{}: which answer people prefer; {} records of {} prompts, {} of them decided; per cent with 95 % cluster \
+        "\n{}: which answer people prefer; {} records of {} prompts, {} of them decided; per cent with 95 % cluster \
          bootstrap over prompts; names of models stripped\n{}",
         report.dataset,
         report.records,
