@@ -20,4 +20,6 @@ pub use method::{Method, learned_scores};
 pub use metric::{Counts, Share, Whole, measure};
 pub use report::{BudgetRow, MethodRow, Report};
 pub use view::{DIGEST_MARK_TOKENS, Kept, Rendered, Viewer};
-pub use winner::{Predictor, Verdict, View, WinnerReport, WinnerRequest, WinnerRow, verdicts};
+pub use winner::{
+    Predictor, Verdict, View, WinnerReport, WinnerRequest, WinnerRow, digest_answers, verdicts,
+};

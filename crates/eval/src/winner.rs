@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::{EvalError, method::learned_scores};
 
 use digest::digest;
+pub use digest::digest_answers;
 use line::{LengthLine, TextLine};
 pub use report::{WinnerReport, WinnerRow};
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use lrrc_dataset::{Dataset, ReadOptions, Side, k_folds};
 use lrrc_episode::observe::{Decision, EpisodeObservation, Mode, ObserveOptions, anonymous, observe_episode};
 use lrrc_episode::{Encoding, Episode, TokenCounter};
+use lrrc_eval::digest_answers;
 use serde::{Deserialize, Serialize};
 
 use crate::config::DataConfig;
@@ -13,6 +14,9 @@ use crate::parallel::in_parallel;
 
 /// Most ingest decisions for each decision of another mode.
 const INGEST_SHARE: usize = 3;
+
+/// Shares of each answer that digests to learn from keep.
+const DIGEST_SHARES: [f64; 3] = [0.25, 0.5, 0.75];
 
 /// Observed episodes.
 #[derive(Debug, Clone, Default)]
@@ -69,6 +73,9 @@ impl Data {
             hash.update(source.hash.as_bytes());
             data.sources.push(source);
             data.train.extend(observe(&train, &counter, workers));
+            if config.rival_digests {
+                data.train.extend(observe(&digests(&train, &counter, workers), &counter, workers));
+            }
             data.validation.extend(observe(&validation, &counter, workers));
         }
         data.hash = hash.finalize().to_hex().to_string();
@@ -84,10 +91,14 @@ impl Data {
         train: &[Episode],
         validation: &[Episode],
         hash: String,
+        config: &DataConfig,
         workers: usize,
     ) -> Result<Self, TrainError> {
         let counter = TokenCounter::new(Encoding::Cl100kBase);
-        let [train, validation] = [train, validation].map(|side| observe(side, &counter, workers));
+        let digests = if config.rival_digests { digests(train, &counter, workers) } else { Vec::new() };
+        let [mut train, validation, digests] =
+            [train, validation, &digests].map(|side| observe(side, &counter, workers));
+        train.extend(digests);
         let data = Self { train, validation, hash, sources: Vec::new() };
         data.check()?;
         Ok(data)
@@ -138,6 +149,14 @@ fn observe(episodes: &[Episode], counter: &TokenCounter, workers: usize) -> Vec<
         let mut observation = observe_episode(&anonymous(&episodes[index]), counter, &options).observation;
         thin(&mut observation.decisions);
         observation
+    })
+}
+
+/// One digest of each two-model episode, at the shares of [`DIGEST_SHARES`] in turn.
+fn digests(episodes: &[Episode], counter: &TokenCounter, workers: usize) -> Vec<Episode> {
+    let judged: Vec<&Episode> = episodes.iter().filter(|one| one.outcome.winner.is_some()).collect();
+    in_parallel(workers, judged.len(), |at| {
+        digest_answers(judged[at], counter, DIGEST_SHARES[at % DIGEST_SHARES.len()])
     })
 }
 

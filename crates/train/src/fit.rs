@@ -158,7 +158,8 @@ fn take<'a>(
 ) -> Vec<std::borrow::Cow<'a, EpisodeObservation>> {
     let draw = |&index: &usize| {
         let place = (config.run.seed, epoch, index);
-        schedule::sample(&data.train[index], config.data.decisions, place)
+        let episode = schedule::sample(&data.train[index], config.data.decisions, place);
+        schedule::hide_numbers(episode, config.data.rival_dropout, place)
     };
     batch.iter().map(draw).collect()
 }

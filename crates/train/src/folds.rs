@@ -70,7 +70,8 @@ pub fn cross_validate(
             let mut train = side(&|of| of != fold && of != chooser);
             train.extend(others.iter().flat_map(|(episodes, ..)| episodes.iter().cloned()));
             let validation = side(&|of| of == chooser);
-            let data = Data::of(&train, &validation, hash.clone(), threads(config.run.workers))?;
+            let data =
+                Data::of(&train, &validation, hash.clone(), &config.data, threads(config.run.workers))?;
             let outcome = Run::on(config, data)?.execute(stop, quiet)?;
             if outcome.ending == Ending::Interrupted {
                 return Err(fault(format!("interrupted in fold {fold} of seed {seed}")));

@@ -59,6 +59,33 @@ pub fn sample(
     })
 }
 
+/// The episode with this share of the numbers of its rivals hidden, the same ones of both, and the rest scaled up to
+/// make good for them (dropout, Srivastava et al. 2014).
+#[must_use]
+pub fn hide_numbers(
+    episode: Cow<'_, EpisodeObservation>,
+    share: f32,
+    (seed, epoch, number): (u64, usize, usize),
+) -> Cow<'_, EpisodeObservation> {
+    if share <= 0.0 || episode.rivals.is_none() {
+        return episode;
+    }
+    // Apart from the stream that draws the decisions.
+    let rng = &mut rng(seed ^ HIDING, epoch, number);
+    let mut episode = episode.into_owned();
+    for [a, b] in episode.rivals.iter_mut().map(|rivals| &mut rivals.features) {
+        for (a, b) in a.iter_mut().zip(b) {
+            let scale = if rng.random::<f32>() < share { 0.0 } else { 1.0 / (1.0 - share) };
+            *a *= scale;
+            *b *= scale;
+        }
+    }
+    Cow::Owned(episode)
+}
+
+/// Sets the draws of [`hide_numbers`] apart from the others of a seed.
+const HIDING: u64 = 0x5249_5641_4c53;
+
 /// A stream of its own for each seed, epoch and purpose.
 fn rng(seed: u64, epoch: usize, stream: usize) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);

@@ -1,12 +1,21 @@
 //! A two-model episode with each answer cut down to a share of its tokens.
 
 use lrrc_episode::{
-    Episode, Role,
-    observe::{Mode, Observed},
+    Episode, Role, TokenCounter,
+    observe::{Mode, ObserveOptions, Observed, anonymous, observe_episode},
     select::{Limit, Shown, select},
 };
 
 use crate::replay::{Scores, offers};
+
+/// A two-model episode without the names of models and with the given share of each answer kept, chosen by coverage
+/// with hand weights.
+#[must_use]
+pub fn digest_answers(episode: &Episode, counter: &TokenCounter, keep: f64) -> Episode {
+    let episode = anonymous(episode);
+    let first_sight = ObserveOptions { modes: vec![Mode::Ingest] };
+    digest(&episode, &observe_episode(&episode, counter, &first_sight), None, keep)
+}
 
 /// The episode with the given share of each answer kept, in the answer's order. `scores` of the decisions at first
 /// sight choose the segments; without them coverage with hand weights does, each fact of an answer once.
@@ -33,10 +42,7 @@ pub(super) fn digest(episode: &Episode, observed: &Observed, scores: Option<&Sco
 
 #[cfg(test)]
 mod tests {
-    use lrrc_episode::{
-        Agent, Encoding, Outcome, TokenCounter, Turn, Winner,
-        observe::{ObserveOptions, observe_episode},
-    };
+    use lrrc_episode::{Agent, Encoding, Outcome, Turn, Winner};
 
     use super::*;
 
