@@ -19,7 +19,7 @@ pub(crate) const RIVAL_COUNTS: usize = 2;
 
 /// Scale of the vectors in the winner head. A few hundred verdicts cannot pin down weights on whole vectors: at full
 /// scale they are learned by heart and cost what the counted numbers win.
-const RIVAL_SCALE: f32 = 0.1;
+const RIVAL_SCALE: f32 = 0.02;
 
 /// Tensors that a checkpoint from before the numbers of rivals lacks. They are read as zeros: its winner head, which
 /// its papers call untrained, then sees what it saw before.

@@ -98,6 +98,8 @@ fn rng(seed: u64, epoch: usize, stream: usize) -> ChaCha8Rng {
 
 #[cfg(test)]
 mod tests {
+    use lrrc_episode::observe::{RIVAL_FEATURES, Rivals};
+
     use super::*;
 
     #[test]
@@ -126,5 +128,20 @@ mod tests {
         let mut sorted = order(1, 2, 50);
         sorted.sort_unstable();
         assert_eq!(sorted, (0..50).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn both_rivals_lose_the_same_numbers() {
+        let features = [[1.0; RIVAL_FEATURES], [-2.0; RIVAL_FEATURES]];
+        let rivals = Some(Rivals { agents: [1, 2], features });
+        let episode = EpisodeObservation { rivals, ..EpisodeObservation::default() };
+        let hidden = |epoch| hide_numbers(Cow::Borrowed(&episode), 0.5, (7, epoch, 3)).into_owned();
+        let [a, b] = hidden(0).rivals.unwrap().features;
+        assert!(a.iter().zip(&b).all(|(a, b)| -2.0 * a == *b && [0.0, 2.0].contains(a)));
+        let kept = a.iter().filter(|number| **number > 0.0).count();
+        assert!((RIVAL_FEATURES / 4..3 * RIVAL_FEATURES / 4).contains(&kept), "{kept} of {RIVAL_FEATURES}");
+        assert_eq!(hidden(1), hidden(1));
+        assert_ne!(hidden(0), hidden(1));
+        assert_eq!(*hide_numbers(Cow::Borrowed(&episode), 0.0, (7, 0, 3)), episode);
     }
 }
