@@ -30,7 +30,7 @@ pub(super) fn digest(episode: &Episode, observed: &Observed, scores: Option<&Sco
         let even = vec![1.0; decision.candidates.len()];
         let (offers, value) = offers(history, observed, at, scores.map_or(&even, |scores| &scores[at]));
         let range = history.range(turn);
-        let cost: u32 = range.clone().map(|segment| u32::from(history.segment(segment).cost)).sum();
+        let cost: u32 = range.clone().map(|segment| history.segment(segment).cost).sum();
         let limit = Limit::Tokens((keep * f64::from(cost)) as f32);
         let picked = select(history, &offers, &value, &mut Shown::new(), limit);
         let mask: Vec<bool> = range.map(|segment| picked.binary_search(&segment).is_ok()).collect();
