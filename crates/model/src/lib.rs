@@ -22,6 +22,7 @@ mod loss;
 mod pack;
 mod policy;
 mod record;
+mod rivals;
 mod weights;
 
 pub use batch::Batch;

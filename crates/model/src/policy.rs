@@ -15,13 +15,14 @@ use lrrc_episode::observe::{
     AGENT_ROWS, Candidate, Decision, EpisodeObservation, Mode, RIVAL_FEATURES, Rivals, SegmentObservation,
 };
 
-use crate::batch::{Flat, mode_flags, push_inputs, rival_counts};
+use crate::batch::{Flat, mode_flags, push_inputs};
 use crate::cell::Cell;
 use crate::config::CoordinatorConfig;
 use crate::coordinator::Coordinator;
 use crate::error::{PolicyError, RecordError};
 use crate::pack::{ints, pack_groups, pack_segments};
 use crate::record::{Checkpoint, Meta};
+use crate::rivals::rival_counts;
 
 /// A trained coordinator that decides.
 #[derive(Debug, Clone)]

@@ -4,6 +4,7 @@
 //! the weights are then learned anew from both. So nothing of a fold reaches the weights or the choices behind its
 //! predictions.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -12,6 +13,7 @@ use lrrc_episode::{Encoding, Episode, TokenCounter};
 use lrrc_eval::{Verdict, WinnerRequest, verdicts};
 use lrrc_model::{Checkpoint, Policy, device};
 
+use crate::config::Config;
 use crate::data::Data;
 use crate::error::TrainError;
 use crate::fit::Ending;
@@ -39,48 +41,24 @@ pub fn cross_validate(
     request: &FoldsRequest,
     stop: &AtomicBool,
     quiet: bool,
-    mut on_fold: impl FnMut(u64, usize, &std::path::Path),
+    mut on_fold: impl FnMut(u64, usize, &Path),
 ) -> Result<Vec<Verdict>, TrainError> {
-    let fault = |reason: String| TrainError::Folds { reason };
-    if request.folds < 3 {
-        return Err(fault(format!("{} folds: at least 3 are needed", request.folds)));
-    }
     let config = configured(&request.train)?;
     let counter = Arc::new(TokenCounter::new(Encoding::Cl100kBase));
-    let options = ReadOptions { counter: Some(Arc::clone(&counter)), ..ReadOptions::default() };
-    let mut sets = Vec::new();
-    for name in &config.data.datasets {
-        let dataset = Dataset::open(name, &options)?;
-        sets.push((dataset.read_all()?.0, dataset.split_spec().seed, dataset.data_hash()?));
-    }
-    let Some(((episodes, split_seed, hash), others)) = sets.split_first() else {
-        return Err(fault("data.datasets is empty".to_owned()));
-    };
-    let fold_of = k_folds(episodes, request.folds, *split_seed)?;
-    let side = |keep: &dyn Fn(usize) -> bool| -> Vec<Episode> {
-        episodes.iter().zip(&fold_of).filter(|(_, fold)| keep(**fold)).map(|(one, _)| one.clone()).collect()
-    };
+    let cut = Cut::read(&config, request.folds, &counter)?;
     let mut all = Vec::new();
     for &seed in &request.seeds {
         for fold in 0..request.folds {
-            let chooser = (fold + 1) % request.folds;
-            let mut config = config.clone();
-            config.run.seed = seed;
-            config.run.name = format!("{}-fold{fold}", config.run.name);
-            let mut train = side(&|of| of != fold && of != chooser);
-            train.extend(others.iter().flat_map(|(episodes, ..)| episodes.iter().cloned()));
-            let validation = side(&|of| of == chooser);
-            let data =
-                Data::of(&train, &validation, hash.clone(), &config.data, threads(config.run.workers))?;
-            let outcome = Run::on(config, data)?.execute(stop, quiet)?;
+            let run = Run::on(at(&config, seed, fold), cut.data(&config, fold)?)?;
+            let outcome = run.execute(stop, quiet)?;
             if outcome.ending == Ending::Interrupted {
                 return Err(fault(format!("interrupted in fold {fold} of seed {seed}")));
             }
             on_fold(seed, fold, &outcome.checkpoint);
             let checkpoint = Checkpoint::load(&outcome.checkpoint, &device("cpu")?)?;
             let predicted = verdicts(&WinnerRequest {
-                train: &side(&|of| of != fold),
-                held_out: &side(&|of| of == fold),
+                train: &cut.side(|of| of != fold),
+                held_out: &cut.side(|of| of == fold),
                 counter: &counter,
                 policy: &Policy::from_checkpoint(&checkpoint),
                 control: checkpoint.control.as_deref().map(Policy::from_checkpoint).as_ref(),
@@ -89,4 +67,67 @@ pub fn cross_validate(
         }
     }
     Ok(all)
+}
+
+fn at(config: &Config, seed: u64, fold: usize) -> Config {
+    let mut config = config.clone();
+    config.run.seed = seed;
+    config.run.name = format!("{}-fold{fold}", config.run.name);
+    config
+}
+
+fn fault(reason: String) -> TrainError {
+    TrainError::Folds { reason }
+}
+
+/// Data sets, the first of them cut into folds.
+struct Cut {
+    episodes: Vec<Episode>,
+    fold_of: Vec<usize>,
+    folds: usize,
+    /// Episodes of the other data sets.
+    others: Vec<Episode>,
+    hash: String,
+}
+
+impl Cut {
+    fn read(config: &Config, folds: usize, counter: &Arc<TokenCounter>) -> Result<Self, TrainError> {
+        if folds < 3 {
+            return Err(fault(format!("{folds} folds: at least 3 are needed")));
+        }
+        let options = ReadOptions {
+            skip_bad: config.data.skip_bad,
+            counter: Some(Arc::clone(counter)),
+            ..ReadOptions::default()
+        };
+        let (mut cut, mut hash) = (None, blake3::Hasher::new());
+        for name in &config.data.datasets {
+            let dataset = Dataset::open(name, &options)?;
+            let (episodes, _) = dataset.read_all()?;
+            hash.update(dataset.data_hash()?.as_bytes());
+            match &mut cut {
+                None => {
+                    let fold_of = k_folds(&episodes, folds, dataset.split_spec().seed)?;
+                    cut = Some(Self { episodes, fold_of, folds, others: Vec::new(), hash: String::new() });
+                }
+                Some(cut) => cut.others.extend(episodes),
+            }
+        }
+        let cut = cut.ok_or_else(|| fault("data.datasets is empty".to_owned()))?;
+        Ok(Self { hash: hash.finalize().to_hex().to_string(), ..cut })
+    }
+
+    fn side(&self, keep: impl Fn(usize) -> bool) -> Vec<Episode> {
+        let kept = self.episodes.iter().zip(&self.fold_of).filter(|(_, fold)| keep(**fold));
+        kept.map(|(episode, _)| episode.clone()).collect()
+    }
+
+    /// What is learned from and chosen with when `fold` is held out.
+    fn data(&self, config: &Config, fold: usize) -> Result<Data, TrainError> {
+        let chooser = (fold + 1) % self.folds;
+        let mut train = self.side(|of| of != fold && of != chooser);
+        train.extend(self.others.iter().cloned());
+        let validation = self.side(|of| of == chooser);
+        Data::of(&train, &validation, self.hash.clone(), &config.data, threads(config.run.workers))
+    }
 }
