@@ -298,7 +298,9 @@ const STOPWORDS: &str = " a about above after again against all also am an and a
      which while who whom whose why will with within won't would wouldn't yes yet you you'd you'll you're you've \
      your yours ok okay um uh yeah hmm mm ";
 
-fn is_stopword(word: &str) -> bool {
+/// Whether a lower-case word is a function word or a courtesy.
+#[must_use]
+pub(crate) fn is_stopword(word: &str) -> bool {
     static WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| STOPWORDS.split_whitespace().collect());
     WORDS.contains(word)
 }

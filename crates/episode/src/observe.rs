@@ -9,13 +9,17 @@ use serde::{Deserialize, Serialize};
 mod bm25;
 mod call;
 mod features;
+mod form;
 mod replay;
+mod rival;
 mod tokens;
 mod worth;
 
 pub use call::{CALL_FEATURE_NAMES, CALL_FEATURES, CallTracker};
 pub use features::{Context, FEATURE_NAMES, FORM_FEATURES, candidates};
+pub use form::FORM_NAMES;
 pub use replay::{Call, ObserveOptions, Observed, TAIL_TURNS, observe_episode};
+pub use rival::{RIVAL_FEATURES, Rivals, anonymous, rival_features};
 pub use tokens::segment_observation;
 pub use worth::{CallKind, READING_VERBS, Worth};
 
@@ -154,8 +158,8 @@ pub struct EpisodeObservation {
     pub calls: Vec<CallObservation>,
     /// For a two-model episode: 1 if model_a won, 0 if model_b, ½ for a tie.
     pub winner: Option<f32>,
-    /// For a two-model episode: the agent rows of model_a and model_b.
-    pub rivals: Option<[usize; 2]>,
+    /// For a two-model episode: the rows and the numbers of model_a and model_b.
+    pub rivals: Option<Rivals>,
 }
 
 #[cfg(test)]

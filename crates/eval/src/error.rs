@@ -28,6 +28,16 @@ pub enum EvalError {
         /// Episodes read.
         episodes: usize,
     },
+    /// No two-model episode with a verdict on one of the sides.
+    #[error(
+        "no two-model episode with a verdict: {train} to fit the lines on, {held_out} to predict; both sides need some"
+    )]
+    NoWinners {
+        /// On the training side.
+        train: usize,
+        /// Among the held-out episodes.
+        held_out: usize,
+    },
     /// A budget outside (0, 1).
     #[error("budget {0} is not a share between 0 and 1")]
     Budget(f64),

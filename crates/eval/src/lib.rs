@@ -18,6 +18,7 @@ pub mod stats;
 pub mod study;
 mod trees;
 mod view;
+mod winner;
 
 pub use calibration::{Calibration, Kind};
 pub use calls::{
@@ -35,3 +36,6 @@ pub use report::{BudgetRow, MethodRow, Report};
 pub use rule::surprisal::Background;
 pub use trees::Trees;
 pub use view::{DIGEST_MARK_TOKENS, Kept, Rendered, Viewer};
+pub use winner::{
+    Predictor, Verdict, View, WinnerReport, WinnerRequest, WinnerRow, digest_answers, verdicts,
+};

@@ -40,7 +40,12 @@ pub(crate) fn tail(observed: &Observed, call: &Call) -> Kept {
 }
 
 /// Item values and offers of one decision, from the candidates' scores.
-fn offers(history: &History, observed: &Observed, decision: usize, scores: &[f32]) -> (Vec<Offer>, Vec<f32>) {
+pub(crate) fn offers(
+    history: &History,
+    observed: &Observed,
+    decision: usize,
+    scores: &[f32],
+) -> (Vec<Offer>, Vec<f32>) {
     let mut value = vec![0.0f32; history.items().len()];
     let mut offers = Vec::with_capacity(scores.len());
     for (candidate, score) in observed.candidates(decision).zip(scores) {

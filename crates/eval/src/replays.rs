@@ -118,6 +118,7 @@ impl Replays {
             calls: self.calls,
             full_tokens: full_tokens as u64,
             methods: self.methods.iter().map(row).collect::<Result<_, _>>()?,
+            winner: None,
         })
     }
 }

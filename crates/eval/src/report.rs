@@ -7,6 +7,7 @@ use crate::{
     metric::Counts,
     plot::{PlotError, Series, budget_curves},
     stats::Interval,
+    winner::WinnerReport,
 };
 
 /// Figures of all methods on one data set.
@@ -24,6 +25,9 @@ pub struct Report {
     pub full_tokens: u64,
     /// One entry a method.
     pub methods: Vec<MethodRow>,
+    /// Which answer people prefer, where the episodes have two models and a verdict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub winner: Option<WinnerReport>,
 }
 
 /// Figures of one method.

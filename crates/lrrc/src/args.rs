@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::cmd::{
     bench::BenchCommand, dataset::DatasetCommand, eval::EvalArgs, quickstart::QuickstartArgs,
-    reproduce::ReproduceArgs, sweep::SweepArgs, train::TrainArgs,
+    reproduce::ReproduceArgs, sweep::SweepArgs, train::TrainArgs, winner::WinnerArgs,
 };
 
 /// Low-rank recurrent coordination for communication-efficient multi-LLM agent systems.
@@ -27,6 +27,7 @@ pub(crate) enum Command {
     Sweep(SweepArgs),
     Reproduce(ReproduceArgs),
     Eval(Box<EvalArgs>),
+    Winner(WinnerArgs),
     /// Measure how long things take on this machine.
     #[command(subcommand)]
     Bench(BenchCommand),

@@ -9,6 +9,7 @@ pub(crate) mod quickstart;
 pub(crate) mod reproduce;
 pub(crate) mod sweep;
 pub(crate) mod train;
+pub(crate) mod winner;
 
 use crate::args::{Cli, Command};
 
@@ -21,6 +22,7 @@ pub(crate) fn run(cli: Cli) -> miette::Result<()> {
         Command::Eval(args) => eval::run(&args),
         Command::Reproduce(args) => reproduce::run(&args),
         Command::Sweep(args) => sweep::run(&args),
+        Command::Winner(args) => winner::run(&args),
         Command::Bench(command) => bench::run(&command),
     }
 }

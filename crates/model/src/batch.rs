@@ -12,9 +12,10 @@ use lrrc_episode::Role;
 use lrrc_episode::observe::{AGENT_ROWS, CallObservation, EpisodeObservation, ITEM_BUCKETS, Mode};
 
 use crate::call::{FlatCalls, Foreseen};
-use crate::decoder::{Asked, CANDIDATE_INPUTS, RIVAL_COUNTS, ROLE_FLAGS};
+use crate::decoder::{Asked, CANDIDATE_INPUTS, ROLE_FLAGS};
 use crate::error::PolicyError;
 use crate::pack::{GroupPack, SegmentPack, ints, pack_groups, pack_segments};
+use crate::rivals::Rivals;
 use queries::Queries;
 
 /// One forward pass over some episodes.
@@ -80,19 +81,6 @@ pub(crate) struct Targets {
     pub(crate) items: Option<(Tensor<1, Int>, Tensor<1>)>,
 }
 
-/// Two-model episodes of a batch.
-#[derive(Debug)]
-pub(crate) struct Rivals {
-    /// Mean over each rival's turns `[2 · n, turns + 1]`.
-    pub(crate) mean: Tensor<2>,
-    /// Log counts `[n, 2, counts]`.
-    pub(crate) counts: Tensor<3>,
-    /// Place in `[b, R]` of the last read of each `[n]`.
-    pub(crate) read: Tensor<1, Int>,
-    /// 1 if the first won, 0 if the second, ½ for a tie `[n]`.
-    pub(crate) target: Tensor<1>,
-}
-
 impl Batch {
     /// Lays out `episodes` on `device`.
     ///
@@ -130,7 +118,7 @@ impl Batch {
             asked: asked(episodes, &rows, &reads, &queries, device),
             foreseen: foreseen(episodes, &reads, &queries, device),
             targets: Targets::new(episodes, device),
-            rivals: Rivals::new(episodes, &reads, device),
+            rivals: Rivals::new(episodes, |episode, turns| reads.place(episode, turns), device),
             reads,
         })
     }
@@ -403,46 +391,4 @@ impl Targets {
 fn floats(values: Vec<f32>, device: &Device) -> Tensor<1> {
     let len = values.len();
     Tensor::from_data(TensorData::new(values, [len]), device)
-}
-
-/// Log counts of a rival's segments and tokens, scaled to about one.
-pub(crate) fn rival_counts(segments: usize, tokens: usize) -> [f32; RIVAL_COUNTS] {
-    [(segments as f32).ln_1p() / 4.0, (tokens as f32).ln_1p() / 6.0]
-}
-
-impl Rivals {
-    fn new(episodes: &[&EpisodeObservation], reads: &Reads, device: &Device) -> Option<Self> {
-        let turns = 1 + episodes.iter().map(|episode| episode.turns.len()).sum::<usize>();
-        let (mut mean, mut counts, mut read, mut target) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut first = 0;
-        for (index, episode) in episodes.iter().enumerate() {
-            if let (Some(winner), Some(rivals)) = (episode.winner, episode.rivals) {
-                for rival in rivals {
-                    let mut row = vec![0.0; turns];
-                    counts.extend(rival_row(episode, rival, &mut row[first..]));
-                    mean.extend(row);
-                }
-                read.push(reads.place(index, episode.turns.len()));
-                target.push(winner);
-            }
-            first += episode.turns.len();
-        }
-        let n = target.len();
-        (n > 0).then(|| Self {
-            mean: Tensor::from_data(TensorData::new(mean, [2 * n, turns]), device),
-            counts: Tensor::from_data(TensorData::new(counts, [n, 2, RIVAL_COUNTS]), device),
-            read: ints(read, device),
-            target: Tensor::from_data(TensorData::new(target, [n]), device),
-        })
-    }
-}
-
-/// Fills in the weights of a rival's turns and returns its counts.
-fn rival_row(episode: &EpisodeObservation, rival: usize, row: &mut [f32]) -> [f32; RIVAL_COUNTS] {
-    let own = || episode.turns.iter().enumerate().filter(|(_, turn)| turn.agent == rival);
-    let each = 1.0 / own().count().max(1) as f32;
-    own().for_each(|(turn, _)| row[turn] = each);
-    let segments = own().map(|(_, turn)| turn.segments.len()).sum();
-    let spans = own().map(|(_, turn)| &episode.segments[turn.segments.clone()]);
-    rival_counts(segments, spans.flatten().map(|segment| segment.tokens.len()).sum())
 }

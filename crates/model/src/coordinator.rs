@@ -124,7 +124,8 @@ impl Coordinator {
             let pooled = rivals.mean.clone().matmul(moved.pooled.clone());
             let [n2, d] = pooled.dims();
             let prompts = prompts.select(0, rivals.read.clone());
-            self.decoder.winner(pooled.reshape([n2 / 2, 2, d]), rivals.counts.clone(), prompts)
+            let pooled = pooled.reshape([n2 / 2, 2, d]);
+            self.decoder.winner(pooled, rivals.counts.clone(), rivals.form.clone(), prompts)
         });
         Output { logits, items, winner, calls, gates: gates.first(batch.turns.count) }
     }

@@ -5,7 +5,7 @@ use burn::nn::Linear;
 use burn::tensor::activation::{relu, tanh};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use lrrc_episode::Role;
-use lrrc_episode::observe::{AGENT_ROWS, FEATURES, FORM_FEATURES, ITEM_BUCKETS, Mode};
+use lrrc_episode::observe::{AGENT_ROWS, FEATURES, FORM_FEATURES, ITEM_BUCKETS, Mode, RIVAL_FEATURES};
 
 use crate::config::CoordinatorConfig;
 use crate::init::Init;
@@ -19,6 +19,13 @@ pub(crate) const RIVAL_COUNTS: usize = 2;
 
 /// Ends of the steps of a feature: most are shares or logarithms within [0, 1], and many sit at 0.
 const STEPS: [f32; 7] = [0.0, 0.02, 0.1, 0.25, 0.5, 0.75, 1.0];
+/// Scale of the vectors in the winner head. A few hundred verdicts cannot pin down weights on whole vectors: at full
+/// scale they are learned by heart and cost what the counted numbers win.
+const RIVAL_SCALE: f32 = 0.02;
+
+/// Tensors that a checkpoint from before the numbers of rivals lacks. They are read as zeros: its winner head, which
+/// its papers call untrained, then sees what it saw before.
+pub(crate) const LATER_TENSORS: [&str; 2] = ["decoder.rival_form.weight", "decoder.rival_direct"];
 
 /// Scores candidates, reconstructs the essential items, and predicts the winner.
 ///
@@ -44,6 +51,10 @@ pub struct Decoder {
     items: Linear,
     rival: Linear,
     rival_output: Linear,
+    /// Numbers of a rival → hidden `[numbers, hidden]`, and straight to its strength `[numbers, 1]`. Files written
+    /// before these numbers existed lack both; see [`LATER_TENSORS`].
+    rival_form: Linear,
+    rival_direct: Param<Tensor<2>>,
     query_heads: usize,
     use_state: bool,
     context_features: bool,
@@ -93,6 +104,8 @@ impl Decoder {
             items: init.linear(m, ITEM_BUCKETS, true),
             rival: init.linear(d + m + RIVAL_COUNTS, hidden, true),
             rival_output: init.linear(hidden, 1, false),
+            rival_form: init.linear(RIVAL_FEATURES, hidden, false),
+            rival_direct: init.constant([RIVAL_FEATURES, 1], 0.0),
             query_heads: config.query_heads,
             use_state: config.use_state,
             context_features: config.context_features,
@@ -198,15 +211,26 @@ impl Decoder {
 
     /// Logit that the first rival wins `[n]`: `f(a) − f(b)`, so exchanging the rivals changes its sign.
     ///
-    /// `rivals [n, 2, d]` are the rivals' pooled segments, `counts [n, 2, counts]`, `prompts [n, m]`.
-    pub(crate) fn winner(&self, rivals: Tensor<3>, counts: Tensor<3>, prompts: Tensor<2>) -> Tensor<1> {
+    /// `rivals [n, 2, d]` are the rivals' pooled segments, `counts [n, 2, counts]`, `form [n, 2, numbers]`,
+    /// `prompts [n, m]`.
+    pub(crate) fn winner(
+        &self,
+        rivals: Tensor<3>,
+        counts: Tensor<3>,
+        form: Tensor<3>,
+        prompts: Tensor<2>,
+    ) -> Tensor<1> {
         let [n, two, _] = rivals.dims();
         let [_, m] = prompts.dims();
         let prompts = prompts.unsqueeze_dim::<3>(1).expand([n, two, m]);
-        let input = Tensor::cat(vec![rivals, prompts, counts], 2);
+        let meaning = Tensor::cat(vec![rivals, prompts], 2).mul_scalar(RIVAL_SCALE);
+        let input = Tensor::cat(vec![meaning, counts], 2);
         let [_, _, width] = input.dims();
-        let hidden = relu(self.rival.forward(input.reshape([n * two, width])));
-        let strength = self.rival_output.forward(hidden).reshape([n, two]);
+        let form = form.reshape([n * two, RIVAL_FEATURES]);
+        let hidden = self.rival.forward(input.reshape([n * two, width]));
+        let hidden = relu(hidden.add(self.rival_form.forward(form.clone())));
+        let direct = form.matmul(self.rival_direct.val());
+        let strength = self.rival_output.forward(hidden).add(direct).reshape([n, two]);
         strength.clone().narrow(1, 0, 1).sub(strength.narrow(1, 1, 1)).squeeze_dim(1)
     }
 }

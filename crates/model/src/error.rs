@@ -63,6 +63,16 @@ pub enum RecordError {
         /// Width of this build.
         expected: usize,
     },
+    /// The featuriser of this build has another number of numbers of a rival than the winner head was trained with.
+    #[error("{path}: trained with {found} numbers per rival, but this build computes {expected}", path = path.display())]
+    RivalFeatures {
+        /// The metadata file.
+        path: PathBuf,
+        /// Width in the file.
+        found: usize,
+        /// Width of this build.
+        expected: usize,
+    },
     /// The weights are not the ones the metadata was written for.
     #[error("{path}: weights hash {found}, but meta.json records {expected}; the file is damaged or was replaced", path = path.display())]
     Hash {

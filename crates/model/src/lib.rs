@@ -23,6 +23,7 @@ mod loss;
 mod pack;
 mod policy;
 mod record;
+mod rivals;
 mod weights;
 
 pub use batch::Batch;

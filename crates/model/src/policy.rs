@@ -11,15 +11,18 @@ use burn::module::Module;
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor, TensorData};
 use lrrc_episode::Role;
-use lrrc_episode::observe::{AGENT_ROWS, Candidate, Decision, EpisodeObservation, Mode, SegmentObservation};
+use lrrc_episode::observe::{
+    AGENT_ROWS, Candidate, Decision, EpisodeObservation, Mode, RIVAL_FEATURES, Rivals, SegmentObservation,
+};
 
-use crate::batch::{Flat, mode_flags, push_inputs, rival_counts};
+use crate::batch::{Flat, mode_flags, push_inputs};
 use crate::cell::Cell;
 use crate::config::CoordinatorConfig;
 use crate::coordinator::Coordinator;
 use crate::error::{PolicyError, RecordError};
 use crate::pack::{ints, pack_groups, pack_segments};
 use crate::record::{Checkpoint, Meta};
+use crate::rivals::rival_counts;
 
 mod calls;
 
@@ -283,13 +286,14 @@ impl Policy {
         Ok(self.model.queries(groups))
     }
 
-    /// Chance that the first of two rivals (agent rows) is preferred.
+    /// Chance that the first of two rivals is preferred. Only the head of a model that learned from two-model
+    /// episodes knows anything: see [`Meta::two_model_episodes`].
     #[must_use]
-    pub fn winner(&self, state: &State, rivals: [usize; 2]) -> f32 {
+    pub fn winner(&self, state: &State, rivals: &Rivals) -> f32 {
         let (r, d) = (self.config().rank, self.config().width);
         let mut pooled = vec![0.0_f32; 2 * d];
         let mut counts = Vec::new();
-        for (slot, rival) in rivals.into_iter().enumerate() {
+        for (slot, rival) in rivals.agents.into_iter().enumerate() {
             let own: Vec<&SeenTurn> =
                 state.turns.iter().map(AsRef::as_ref).filter(|turn| turn.agent == rival).collect();
             let each = 1.0 / own.len().max(1) as f32;
@@ -303,7 +307,21 @@ impl Policy {
         let prompts = self.model.decoder.prompt(self.tensor(&state.channels, [1, r, d]));
         let width = counts.len() / 2;
         let (pooled, counts) = (self.tensor(&pooled, [1, 2, d]), self.tensor(&counts, [1, 2, width]));
-        floats(sigmoid(self.model.decoder.winner(pooled, counts, prompts)))[0]
+        let form = self.tensor(rivals.features.as_flattened(), [1, 2, RIVAL_FEATURES]);
+        floats(sigmoid(self.model.decoder.winner(pooled, counts, form, prompts)))[0]
+    }
+
+    /// Chance that the first rival of a two-model episode is preferred, after all its turns; `None` for another one.
+    ///
+    /// # Errors
+    /// An episode that contradicts itself.
+    pub fn judge(&self, episode: &EpisodeObservation) -> Result<Option<f32>, PolicyError> {
+        let Some(rivals) = &episode.rivals else { return Ok(None) };
+        let mut state = self.state0();
+        while state.turns() < episode.turns.len() {
+            state = self.append(&state, episode_turn(episode, &state)?)?;
+        }
+        Ok(Some(self.winner(&state, rivals)))
     }
 
     /// Logits of every decision of an episode, each turn processed once.

@@ -15,12 +15,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use lrrc_episode::observe::{CALL_FEATURES, FEATURES};
+use lrrc_episode::observe::{CALL_FEATURES, FEATURES, RIVAL_FEATURES};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::config::CoordinatorConfig;
 use crate::coordinator::Coordinator;
+use crate::decoder::LATER_TENSORS;
 use crate::error::RecordError;
 
 /// Version of the folder's layout.
@@ -42,6 +43,13 @@ pub struct Meta {
     /// Width of the features of the call gate, 0 without one; filled in by [`Checkpoint::save`].
     #[serde(default)]
     pub call_features: usize,
+    /// Numbers of a rival the winner head was trained with; 0 in a file from before there were any, whose head is
+    /// then read without them.
+    #[serde(default)]
+    pub rival_features: usize,
+    /// Two-model episodes with a verdict among the training episodes; with none the winner head is untrained.
+    #[serde(default)]
+    pub two_model_episodes: usize,
     /// Hash (blake3) of the weights file; filled in by [`Checkpoint::save`].
     pub weights_hash: String,
     /// Number of parameters; filled in by [`Checkpoint::save`].
@@ -64,6 +72,8 @@ impl Default for Meta {
             format: FORMAT,
             features: FEATURES,
             call_features: CALL_FEATURES,
+            rival_features: RIVAL_FEATURES,
+            two_model_episodes: 0,
             weights_hash: String::new(),
             parameters: 0,
             data_hash: String::new(),
@@ -126,6 +136,7 @@ impl Checkpoint {
         meta.format = FORMAT;
         meta.features = FEATURES;
         meta.call_features = if self.model.has_call_gate() { CALL_FEATURES } else { 0 };
+        meta.rival_features = RIVAL_FEATURES;
         meta.weights_hash = blake3::hash(&weights).to_hex().to_string();
         meta.parameters = burn::module::Module::num_params(&self.model);
         write_file(&dir.join(WEIGHTS), &weights)?;
@@ -162,7 +173,8 @@ impl Checkpoint {
         let model =
             config.init(0, device).map_err(|source| RecordError::Config { path: dir.join(MODEL), source })?;
         let model = if meta.call_features == 0 { model.without_call_gate() } else { model };
-        let model = model.with_bytes(&weights).map_err(|misfit| RecordError::Tensor {
+        let later: &[&str] = if meta.rival_features == 0 { &LATER_TENSORS } else { &[] };
+        let model = model.with_bytes(&weights, later).map_err(|misfit| RecordError::Tensor {
             path,
             tensor: misfit.tensor,
             reason: misfit.reason,
@@ -197,6 +209,10 @@ fn read_meta(path: &Path) -> Result<Meta, RecordError> {
     if ![0, CALL_FEATURES].contains(&meta.call_features) {
         let (found, expected) = (meta.call_features, CALL_FEATURES);
         return Err(RecordError::CallFeatures { path: path.into(), found, expected });
+    }
+    if ![0, RIVAL_FEATURES].contains(&meta.rival_features) {
+        let (found, expected) = (meta.rival_features, RIVAL_FEATURES);
+        return Err(RecordError::RivalFeatures { path: path.into(), found, expected });
     }
     Ok(meta)
 }

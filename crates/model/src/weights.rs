@@ -42,8 +42,9 @@ impl Coordinator {
         blake3::hash(&self.to_bytes()).to_hex().to_string()
     }
 
-    /// Replaces the parameters by those in `bytes`; every name and shape must match.
-    pub(crate) fn with_bytes(self, bytes: &[u8]) -> Result<Self, Misfit> {
+    /// Replaces the parameters by those in `bytes`; every name and shape must match. A parameter named in `later` may
+    /// be missing and is zero then.
+    pub(crate) fn with_bytes(self, bytes: &[u8], later: &'static [&'static str]) -> Result<Self, Misfit> {
         let file = SafeTensors::deserialize(bytes)
             .map_err(|error| Misfit { tensor: "(header)".into(), reason: error.to_string() })?;
         let mut values = BTreeMap::new();
@@ -55,7 +56,7 @@ impl Coordinator {
             let floats = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
             values.insert(path, (view.shape().to_vec(), floats.collect()));
         }
-        let mut writer = Writer { path: Vec::new(), values, misfit: None };
+        let mut writer = Writer { path: Vec::new(), values, later, misfit: None };
         let model = self.map(&mut writer);
         match (writer.misfit, writer.values.pop_first()) {
             (Some(misfit), _) => Err(misfit),
@@ -92,6 +93,7 @@ impl ModuleVisitor for Reader {
 struct Writer {
     path: Vec<String>,
     values: BTreeMap<String, Values>,
+    later: &'static [&'static str],
     misfit: Option<Misfit>,
 }
 
@@ -114,6 +116,10 @@ impl ModuleMapper for Writer {
             }
             Some((shape, _)) => {
                 format!("has shape {shape:?}, but the configuration asks for {:?}", old.dims())
+            }
+            None if self.later.contains(&path.as_str()) => {
+                let zero = Tensor::zeros(old.dims(), &old.device());
+                return Param::initialized(param.id, zero).set_require_grad(true);
             }
             None => "is missing".into(),
         };

@@ -5,7 +5,7 @@ mod synthetic;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
-use lrrc_episode::observe::EpisodeObservation;
+use lrrc_episode::observe::{EpisodeObservation, Rivals};
 use lrrc_model::{
     Batch, Checkpoint, Coordinator, CoordinatorConfig, DecisionInput, GateMode, LossConfig, Memory, Meta,
     Objective, Policy, PolicyError, RecordError, TurnInput,
@@ -140,10 +140,14 @@ fn winner_is_antisymmetric_and_equal_both_ways() {
         }
         let batch = Batch::new(&[&episode], &Device::flex()).unwrap();
         let logit: f32 = model.forward(&batch).winner.unwrap().into_scalar();
-        let [a, b] = episode.rivals.unwrap();
-        let chance = policy.winner(&state, [a, b]);
+        let rivals = episode.rivals.unwrap();
+        let chance = policy.winner(&state, &rivals);
+        let exchanged = Rivals {
+            agents: [rivals.agents[1], rivals.agents[0]],
+            features: [rivals.features[1], rivals.features[0]],
+        };
         assert!((chance - 1.0 / (1.0 + (-logit).exp())).abs() < 1e-5);
-        assert!((chance + policy.winner(&state, [b, a]) - 1.0).abs() < 1e-5);
+        assert!((chance + policy.winner(&state, &exchanged) - 1.0).abs() < 1e-5);
     }
 }
 
@@ -298,6 +302,43 @@ fn a_saved_checkpoint_scores_the_same() {
     assert!(!control.model.config().use_state);
     let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().collect();
     assert_eq!(left.len(), 1, "no temporary folder stays behind");
+}
+
+#[test]
+fn a_checkpoint_from_before_the_numbers_of_rivals_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("best");
+    let model = model(|_| ());
+    let meta = Meta { two_model_episodes: 3, ..Meta::default() };
+    Checkpoint { model: model.clone(), meta, card: String::new(), control: None }.save(&path).unwrap();
+    let weights = std::fs::read(path.join("weights.safetensors")).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&weights).unwrap();
+    let older = file
+        .tensors()
+        .into_iter()
+        .filter(|(name, _)| !["decoder.rival_form.weight", "decoder.rival_direct"].contains(&name.as_str()));
+    let older = safetensors::serialize(older, None).unwrap();
+    let json = std::fs::read(path.join("meta.json")).unwrap();
+    let mut meta: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&json).unwrap();
+    assert!(meta.remove("two_model_episodes").is_some());
+    meta.insert("weights_hash".into(), blake3::hash(&older).to_hex().to_string().into());
+    let write = |meta: &serde_json::Map<_, _>| {
+        std::fs::write(path.join("meta.json"), serde_json::to_vec(meta).unwrap()).unwrap();
+    };
+    std::fs::write(path.join("weights.safetensors"), older).unwrap();
+    write(&meta);
+    let error = Checkpoint::load(&path, &Device::flex()).unwrap_err();
+    assert!(matches!(error, RecordError::Tensor { .. }), "{error}");
+    meta.insert("rival_features".into(), 7.into());
+    write(&meta);
+    let error = Checkpoint::load(&path, &Device::flex()).unwrap_err();
+    assert!(matches!(error, RecordError::RivalFeatures { found: 7, .. }), "{error}");
+    meta.remove("rival_features");
+    write(&meta);
+    let loaded = Checkpoint::load(&path, &Device::flex()).unwrap();
+    assert_eq!((loaded.meta.rival_features, loaded.meta.two_model_episodes), (0, 0));
+    let episodes = episodes(3);
+    assert_eq!(batched(&model, &episodes), batched(&loaded.model, &episodes));
 }
 
 #[test]

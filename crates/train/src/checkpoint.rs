@@ -46,6 +46,8 @@ pub(crate) struct Keeper<'a> {
     pub(crate) config: &'a Config,
     /// Hash of the training data.
     pub(crate) data_hash: &'a str,
+    /// Two-model episodes with a verdict to learn from.
+    pub(crate) two_model_episodes: usize,
 }
 
 impl Keeper<'_> {
@@ -68,6 +70,7 @@ impl Keeper<'_> {
         let dir = self.path(name);
         let mut meta = Meta {
             data_hash: self.data_hash.to_owned(),
+            two_model_episodes: self.two_model_episodes,
             seed: self.config.run.seed,
             step: progress.step,
             ..Meta::default()

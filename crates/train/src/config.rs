@@ -43,6 +43,10 @@ pub struct DataConfig {
     pub decisions: usize,
     /// After choosing the number of epochs on the validation side, learn anew from both sides for that many.
     pub refit: bool,
+    /// Share of the numbers of two rivals that are hidden in each epoch, drawn anew, in [0, 1).
+    pub rival_dropout: f32,
+    /// Learn from one digest of each two-model episode besides its full text.
+    pub rival_digests: bool,
     /// Pass over faulty rows instead of stopping at the first.
     pub skip_bad: bool,
 }
@@ -55,6 +59,8 @@ impl Default for DataConfig {
             fold: 0,
             decisions: 0,
             refit: false,
+            rival_dropout: 0.0,
+            rival_digests: false,
             skip_bad: false,
         }
     }
@@ -80,6 +86,8 @@ pub enum Monitor {
     Loss,
     /// The mean over budgets of the essential weight kept; higher is better.
     Recall,
+    /// The loss of the winners of two-model episodes; lower is better.
+    Winner,
 }
 
 /// How to step.
@@ -210,6 +218,8 @@ impl Config {
         require(!data.datasets.is_empty(), "data.datasets", "[]", "must name at least one data set")?;
         let rule = "must be 0 (the data set's split) or at least 3";
         require(data.folds == 0 || data.folds >= 3, "data.folds", data.folds, rule)?;
+        let hidden = (0.0..1.0).contains(&data.rival_dropout);
+        require(hidden, "data.rival_dropout", data.rival_dropout, "must lie in [0, 1)")?;
         let inside = data.folds == 0 || data.fold < data.folds;
         require(inside, "data.fold", data.fold, &format!("must be below data.folds = {}", data.folds))
     }
@@ -288,6 +298,7 @@ mod tests {
         check("[model]\nrank = 4\ntop_k = 5\n", &[], "model.top_k = 5: must not exceed the rank r = 4");
         check("", &["optim.learning_rate=0"], "optim.learning_rate = 0: must be above 0");
         check("", &["data.folds=5", "data.fold=5"], "data.fold = 5: must be below data.folds = 5");
+        check("", &["data.rival_dropout=1"], "data.rival_dropout = 1: must lie in [0, 1)");
         check("", &["optim.micro_batch=9"], "optim.micro_batch = 9: must lie in 1..=optim.batch = 8");
         check("", &["loss.items=-1"], "loss.items = -1: must lie in [0, 1e6]");
         assert!(error("[model]\nrank = \"x\"\n", &[]).starts_with("a.toml:2: "));

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use lrrc_dataset::{Dataset, ReadOptions, Side, Split, k_folds};
-use lrrc_episode::observe::{Decision, EpisodeObservation, Mode, ObserveOptions, observe_episode};
+use lrrc_episode::observe::{Decision, EpisodeObservation, Mode, ObserveOptions, anonymous, observe_episode};
 use lrrc_episode::{Encoding, Episode, TokenCounter};
+use lrrc_eval::digest_answers;
 use serde::{Deserialize, Serialize};
 
 use crate::config::DataConfig;
@@ -13,6 +14,9 @@ use crate::parallel::in_parallel;
 
 /// Most ingest decisions for each decision of another mode.
 const INGEST_SHARE: usize = 3;
+
+/// Shares of each answer that digests to learn from keep.
+const DIGEST_SHARES: [f64; 3] = [0.25, 0.5, 0.75];
 
 /// Observed episodes.
 #[derive(Debug, Clone, Default)]
@@ -69,9 +73,33 @@ impl Data {
             hash.update(source.hash.as_bytes());
             data.sources.push(source);
             data.train.extend(observe(&train, &counter, workers));
+            if config.rival_digests {
+                data.train.extend(observe(&digests(&train, &counter, workers), &counter, workers));
+            }
             data.validation.extend(observe(&validation, &counter, workers));
         }
         data.hash = hash.finalize().to_hex().to_string();
+        data.check()?;
+        Ok(data)
+    }
+
+    /// Observes episodes that are already on their sides. `hash` names their content.
+    ///
+    /// # Errors
+    /// [`TrainError::Empty`] with the side that has no decision and no verdict.
+    pub fn of(
+        train: &[Episode],
+        validation: &[Episode],
+        hash: String,
+        config: &DataConfig,
+        workers: usize,
+    ) -> Result<Self, TrainError> {
+        let counter = TokenCounter::new(Encoding::Cl100kBase);
+        let digests = if config.rival_digests { digests(train, &counter, workers) } else { Vec::new() };
+        let [mut train, validation, digests] =
+            [train, validation, &digests].map(|side| observe(side, &counter, workers));
+        train.extend(digests);
+        let data = Self { train, validation, hash, sources: Vec::new() };
         data.check()?;
         Ok(data)
     }
@@ -140,9 +168,17 @@ pub fn sides(dataset: &Dataset, config: &DataConfig) -> Result<Sides, TrainError
 fn observe(episodes: &[Episode], counter: &TokenCounter, workers: usize) -> Vec<EpisodeObservation> {
     let options = ObserveOptions::default();
     in_parallel(workers, episodes.len(), |index| {
-        let mut observation = observe_episode(&episodes[index], counter, &options).observation;
+        let mut observation = observe_episode(&anonymous(&episodes[index]), counter, &options).observation;
         thin(&mut observation.decisions);
         observation
+    })
+}
+
+/// One digest of each two-model episode, at the shares of [`DIGEST_SHARES`] in turn.
+fn digests(episodes: &[Episode], counter: &TokenCounter, workers: usize) -> Vec<Episode> {
+    let judged: Vec<&Episode> = episodes.iter().filter(|one| one.outcome.winner.is_some()).collect();
+    in_parallel(workers, judged.len(), |at| {
+        digest_answers(judged[at], counter, DIGEST_SHARES[at % DIGEST_SHARES.len()])
     })
 }
 

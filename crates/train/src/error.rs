@@ -121,6 +121,15 @@ pub enum TrainError {
         /// Folder of the saved state.
         saved: PathBuf,
     },
+    /// A cross-validation cannot be run, or was stopped.
+    #[error("cross-validation: {reason}")]
+    Folds {
+        /// Why.
+        reason: String,
+    },
+    /// The winners of a held-out fold could not be predicted.
+    #[error("the winners of a held-out fold could not be predicted")]
+    Winners(#[source] lrrc_eval::EvalError),
     /// There is nothing to resume.
     #[error("cannot resume: {reason}")]
     Resume {

@@ -81,7 +81,9 @@ pub fn fit(
     effects: &Effects<'_>,
 ) -> Result<Outcome, TrainError> {
     data.check()?;
-    let keeper = Keeper { dir: dir.join("checkpoints"), config, data_hash: &data.hash };
+    let judged = data.train.iter().filter(|episode| episode.winner.is_some() && config.loss.winner > 0.0);
+    let two_model_episodes = judged.count();
+    let keeper = Keeper { dir: dir.join("checkpoints"), config, data_hash: &data.hash, two_model_episodes };
     let (mut learner, mut progress) = start(config, &keeper, resume)?;
     let mut log = Log::open(dir, progress.log)?;
     let total = steps_per_epoch(config, data.train.len()) * config.optim.epochs as u64;
@@ -156,7 +158,8 @@ fn take<'a>(
 ) -> Vec<std::borrow::Cow<'a, EpisodeObservation>> {
     let draw = |&index: &usize| {
         let place = (config.run.seed, epoch, index);
-        schedule::sample(&data.train[index], config.data.decisions, place)
+        let episode = schedule::sample(&data.train[index], config.data.decisions, place);
+        schedule::hide_numbers(episode, config.data.rival_dropout, place)
     };
     batch.iter().map(draw).collect()
 }
@@ -257,6 +260,7 @@ fn figure(monitor: Monitor, scores: &Scores) -> f64 {
     match monitor {
         Monitor::Loss => f64::from(scores.loss.scores),
         Monitor::Recall => 1.0 - scores.mean_recall(),
+        Monitor::Winner => f64::from(scores.loss.winner),
     }
 }
 

@@ -33,10 +33,11 @@ const REFIT_NOTE: &str = "\n## Refit\n\nThe figures above, and the thresholds of
     as many epochs, from the training and the validation episodes together.\n";
 
 /// Configurations that are part of the program, by name.
-pub const PRESETS: [(&str, &str); 3] = [
+pub const PRESETS: [(&str, &str); 4] = [
     ("quickstart", include_str!("../../../configs/train/quickstart.toml")),
     ("default", include_str!("../../../configs/train/default.toml")),
     ("paper", include_str!("../../../configs/train/paper.toml")),
+    ("winner", include_str!("../../../configs/train/winner.toml")),
 ];
 
 /// What the user asks for.
@@ -91,6 +92,16 @@ impl Run {
         let resume = same && dir.join("checkpoints").join("last").exists();
         let data = Data::load(&config.data, threads(config.run.workers))?;
         Ok(Self { config, dir, data, resume })
+    }
+
+    /// A run of `config` on data that is already at hand, in a folder not used yet. Nothing is written.
+    ///
+    /// # Errors
+    /// A device that this build lacks.
+    pub fn on(config: Config, data: Data) -> Result<Self, TrainError> {
+        device(&config.run.device)?;
+        let dir = unused(&config);
+        Ok(Self { config, dir, data, resume: false })
     }
 
     /// What would be run: configuration, parameters, data, steps.
@@ -238,7 +249,7 @@ impl Run {
 }
 
 /// The configuration of a request that starts anew.
-fn configured(request: &Request) -> Result<Config, TrainError> {
+pub(crate) fn configured(request: &Request) -> Result<Config, TrainError> {
     let (place, text) = configuration_text(request.config.as_deref().unwrap_or("default"))?;
     Ok(Config::resolve(&place, &text, &request.set)?)
 }

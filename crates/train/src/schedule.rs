@@ -56,9 +56,36 @@ pub fn sample(
         decisions: kept.into_iter().map(|index| episode.decisions[index].clone()).collect(),
         calls: episode.calls.clone(),
         winner: episode.winner,
-        rivals: episode.rivals,
+        rivals: episode.rivals.clone(),
     })
 }
+
+/// The episode with this share of the numbers of its rivals hidden, the same ones of both, and the rest scaled up to
+/// make good for them (dropout, Srivastava et al. 2014).
+#[must_use]
+pub fn hide_numbers(
+    episode: Cow<'_, EpisodeObservation>,
+    share: f32,
+    (seed, epoch, number): (u64, usize, usize),
+) -> Cow<'_, EpisodeObservation> {
+    if share <= 0.0 || episode.rivals.is_none() {
+        return episode;
+    }
+    // Apart from the stream that draws the decisions.
+    let rng = &mut rng(seed ^ HIDING, epoch, number);
+    let mut episode = episode.into_owned();
+    for [a, b] in episode.rivals.iter_mut().map(|rivals| &mut rivals.features) {
+        for (a, b) in a.iter_mut().zip(b) {
+            let scale = if rng.random::<f32>() < share { 0.0 } else { 1.0 / (1.0 - share) };
+            *a *= scale;
+            *b *= scale;
+        }
+    }
+    Cow::Owned(episode)
+}
+
+/// Sets the draws of [`hide_numbers`] apart from the others of a seed.
+const HIDING: u64 = 0x5249_5641_4c53;
 
 /// A stream of its own for each seed, epoch and purpose.
 fn rng(seed: u64, epoch: usize, stream: usize) -> ChaCha8Rng {
@@ -72,6 +99,8 @@ fn rng(seed: u64, epoch: usize, stream: usize) -> ChaCha8Rng {
 
 #[cfg(test)]
 mod tests {
+    use lrrc_episode::observe::{RIVAL_FEATURES, Rivals};
+
     use super::*;
 
     #[test]
@@ -100,5 +129,20 @@ mod tests {
         let mut sorted = order(1, 2, 50);
         sorted.sort_unstable();
         assert_eq!(sorted, (0..50).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn both_rivals_lose_the_same_numbers() {
+        let features = [[1.0; RIVAL_FEATURES], [-2.0; RIVAL_FEATURES]];
+        let rivals = Some(Rivals { agents: [1, 2], features });
+        let episode = EpisodeObservation { rivals, ..EpisodeObservation::default() };
+        let hidden = |epoch| hide_numbers(Cow::Borrowed(&episode), 0.5, (7, epoch, 3)).into_owned();
+        let [a, b] = hidden(0).rivals.unwrap().features;
+        assert!(a.iter().zip(&b).all(|(a, b)| -2.0 * a == *b && [0.0, 2.0].contains(a)));
+        let kept = a.iter().filter(|number| **number > 0.0).count();
+        assert!((RIVAL_FEATURES / 4..3 * RIVAL_FEATURES / 4).contains(&kept), "{kept} of {RIVAL_FEATURES}");
+        assert_eq!(hidden(1), hidden(1));
+        assert_ne!(hidden(0), hidden(1));
+        assert_eq!(*hide_numbers(Cow::Borrowed(&episode), 0.0, (7, 0, 3)), episode);
     }
 }

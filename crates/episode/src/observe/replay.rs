@@ -2,9 +2,9 @@
 
 use super::{
     AGENT_ROWS, CALL_FEATURES, CallObservation, CallTracker, Candidate, Context, Decision,
-    EpisodeObservation, ITEM_BUCKETS, Mode, TurnObservation, candidates,
+    EpisodeObservation, ITEM_BUCKETS, Mode, Rivals, TurnObservation, candidates,
     features::item_weight,
-    segment_observation,
+    rival, segment_observation,
     worth::{Worth, worths},
 };
 use crate::{
@@ -257,7 +257,10 @@ impl Replay<'_> {
             .map(|(at, _)| at)
             .collect();
         if let (Some(winner), [a, b, ..]) = (self.episode.outcome.winner, assistants.as_slice()) {
-            self.observation.rivals = Some([a % AGENT_ROWS, b % AGENT_ROWS]);
+            self.observation.rivals = Some(Rivals {
+                agents: [a % AGENT_ROWS, b % AGENT_ROWS],
+                features: rival::of_episode(self.episode, [*a, *b]),
+            });
             self.observation.winner = Some(match winner {
                 Winner::ModelA => 1.0,
                 Winner::ModelB => 0.0,

@@ -16,6 +16,7 @@ use crate::cmd::{
     dataset::report as dataset_report,
     judge::{self, JudgeArgs, Material},
     method::parse_method,
+    winner,
 };
 
 mod price;
@@ -118,10 +119,16 @@ pub(crate) fn run(args: &EvalArgs) -> miette::Result<()> {
         timed: true,
     };
     let calls = args.calls.then(|| gate(&request, args.seed)).transpose()?;
-    let report = run_with_progress(&request, args.seed)?;
+    let mut report = run_with_progress(&request, args.seed)?;
+    if episodes.iter().any(|episode| episode.outcome.winner.is_some()) {
+        let side = args.split.and_then(|choice| choice.0);
+        let at = args.dataset.as_deref().unwrap_or(JUDGED_DATASET);
+        report.winner = winner::agreement(at, side, (&policy, control.as_ref()), args.seed)?;
+    }
     let to_stdout = args.json.as_deref() == Some(Path::new("-"));
     if !to_stdout {
         print(&report, &report.budgets());
+        report.winner.iter().for_each(winner::print);
         calls.iter().for_each(print_calls);
     }
     write_json(&with_calls(&report, calls.as_ref())?, args.json.as_deref())?;

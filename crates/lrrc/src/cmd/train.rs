@@ -7,7 +7,7 @@ use miette::IntoDiagnostic;
 /// Train a coordinator on recorded episodes.
 #[derive(Debug, Args)]
 pub(crate) struct TrainArgs {
-    /// A configuration file, or the name of a preset: quickstart, default, paper.
+    /// A configuration file, or the name of a preset: quickstart, default, paper, winner.
     #[arg(long, value_name = "FILE|PRESET")]
     config: Option<String>,
     /// Change one value of the configuration, such as model.rank=8; may be given again.

@@ -2,7 +2,7 @@
 
 use lrrc_episode::observe::{
     AGENT_ROWS, CALL_FEATURES, CallObservation, Candidate, Decision, EpisodeObservation, FEATURES,
-    ITEM_BUCKETS, Mode, SegmentObservation, TOKEN_ROWS, TokenObservation, TurnObservation,
+    ITEM_BUCKETS, Mode, Rivals, SegmentObservation, TOKEN_ROWS, TokenObservation, TurnObservation,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -46,7 +46,8 @@ pub(crate) fn episode(seed: u64, shape: Shape) -> EpisodeObservation {
     }
     episode.calls = (2..shape.turns).map(|turns_seen| call(rng, turns_seen, &episode)).collect();
     if seed.is_multiple_of(2) {
-        episode.rivals = Some([1, 2]);
+        let features = std::array::from_fn(|_| std::array::from_fn(|_| rng.random_range(-2.0..2.0)));
+        episode.rivals = Some(Rivals { agents: [1, 2], features });
         episode.winner = Some([0.0, 1.0, 0.5][(seed / 2 % 3) as usize]);
     }
     episode
