@@ -11,7 +11,7 @@ mod compare;
 use serde::{Deserialize, Serialize};
 
 pub use claims::claims;
-pub use collect::{Part, TrialFigures, collect};
+pub use collect::{Part, TrialFigures, Verdicts, collect};
 
 /// Version of the file format.
 pub const STUDY_VERSION: u32 = 1;

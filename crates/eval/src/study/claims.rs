@@ -1,6 +1,6 @@
 //! The ledger: what the paper claims, what we claim, and what was measured.
 
-use super::{Claim, Comparison, Curve, CurvePoint, Figure, Study, compare::MARGIN};
+use super::{Claim, Comparison, Curve, CurvePoint, Figure, NamedFigures, Study, compare::MARGIN};
 
 /// Where the claims are about.
 const CALLS: &str = "taubench-airline";
@@ -21,7 +21,7 @@ pub fn claims(study: &Study, main: &str) -> Vec<Claim> {
     ledger.extend(family(study, "untrained", QUERIES, "Above every untrained baseline, QMSum"));
     ledger.extend(family(study, "trees", QUERIES, "At least equal to boosted trees, QMSum"));
     ledger.extend(price(study));
-    ledger.extend(winner(study));
+    ledger.extend(winner(study, main));
     ledger
 }
 
@@ -229,9 +229,10 @@ fn price(study: &Study) -> Option<Claim> {
     Some(claim(&title, "– (bar 0.50)", ours, Some(*figure), verdict))
 }
 
-fn winner(study: &Study) -> Option<Claim> {
-    let row =
-        study.winners.iter().find(|row| row.dataset.contains("mtbench") && row.name.starts_with("lrrc"))?;
+fn winner(study: &Study, main: &str) -> Option<Claim> {
+    let own =
+        |row: &&NamedFigures| row.dataset.contains("mtbench") && row.arm == main && row.name == "lrrc, full";
+    let row = study.winners.iter().find(own)?;
     let (_, figure) = row.figures.first()?;
     let verdict = if figure.low > 0.738 {
         "holds, whole interval"

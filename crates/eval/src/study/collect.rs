@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     ArmSummary, Comparison, Curve, CurvePoint, DatasetFacts, EpochPoint, Failure, Figure, NamedFigures,
     PriceLine, STUDY_VERSION, Study, compare::compare,
@@ -13,6 +15,7 @@ use crate::{
     price::PriceReport,
     replays::{Replays, numbered},
     stats::{Interval, RESAMPLES, Unit, cluster_bootstrap, cluster_statistic, paired_t_test},
+    winner::{Estimate, Verdict, WinnerReport},
 };
 
 /// Bound recall, answer values, content words and replay that count as everything good.
@@ -50,10 +53,19 @@ pub struct TrialFigures {
     pub prices: Vec<PriceReport>,
     /// The call gate.
     pub calls: Vec<CallReport>,
-    /// Rows of figures by name, such as agreement with votes.
-    pub winners: Vec<NamedFigures>,
+    /// Predicted winners of two-model records.
+    pub verdicts: Vec<Verdicts>,
     /// Values that a call needed and no longer saw.
     pub failures: Vec<Failure>,
+}
+
+/// Which answers a trial predicted to be preferred.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Verdicts {
+    /// The data set.
+    pub dataset: String,
+    /// One entry a record.
+    pub verdicts: Vec<Verdict>,
 }
 
 /// One method of one arm on one data set.
@@ -113,7 +125,7 @@ pub fn collect(
         comparisons,
         prices: prices(parts),
         calls: calls(parts),
-        winners: named(parts.iter().flat_map(|part| &part.figures.winners)),
+        winners: winners(parts, seed)?,
         failures,
         training: of_main.iter().flat_map(|part| part.epochs.iter().copied()).collect(),
         state_bound: 0.0,
@@ -348,6 +360,35 @@ fn calls(parts: &[Part]) -> Vec<NamedFigures> {
         part.figures.calls.iter().flat_map(of).collect::<Vec<_>>()
     });
     named(&rows.collect::<Vec<_>>())
+}
+
+/// Agreement with votes, pooled over the folds of each arm.
+fn winners(parts: &[Part], seed: u64) -> Result<Vec<NamedFigures>, EvalError> {
+    let mut pooled: BTreeMap<(String, String), Vec<Verdict>> = BTreeMap::new();
+    for part in parts {
+        for Verdicts { dataset, verdicts } in &part.figures.verdicts {
+            pooled.entry((dataset.clone(), part.arm.clone())).or_default().extend(verdicts.iter().cloned());
+        }
+    }
+    let mut rows = Vec::new();
+    for ((dataset, arm), verdicts) in pooled {
+        let figure = |estimate: Estimate| Figure {
+            value: estimate.value,
+            low: estimate.interval[0],
+            high: estimate.interval[1],
+        };
+        rows.extend(WinnerReport::of(&dataset, &verdicts, seed)?.rows.into_iter().map(|row| NamedFigures {
+            dataset: dataset.clone(),
+            arm: arm.clone(),
+            name: format!("{}, {}", row.predictor.name(), row.view),
+            figures: vec![
+                ("agreement with votes".to_owned(), figure(row.agreement)),
+                ("agreement with the full text".to_owned(), figure(row.same_as_full)),
+                ("over text features".to_owned(), figure(row.over_text_features)),
+            ],
+        }));
+    }
+    Ok(rows)
 }
 
 /// Rows of one name put together, their figures as means over folds.

@@ -10,9 +10,10 @@ use miette::IntoDiagnostic;
 use crate::cmd::sweep::{collect, ledger, tell, with_progress};
 
 /// The sweeps behind every published figure, by name.
-const SWEEPS: [(&str, &str); 2] = [
+const SWEEPS: [(&str, &str); 3] = [
     ("taubench", include_str!("../../../../configs/sweep/taubench.toml")),
     ("qmsum", include_str!("../../../../configs/sweep/qmsum.toml")),
+    ("mtbench", include_str!("../../../../configs/sweep/mtbench.toml")),
 ];
 
 /// Run every experiment behind the published figures on the shipped data, and print the ledger of claims.

@@ -4,10 +4,12 @@ use std::path::Path;
 
 use lrrc_episode::{Episode, TokenCounter};
 use lrrc_eval::price::{CacheModel, OUTPUT_PRICE, Pricing, Strategy, price, sessions};
-use lrrc_eval::{CallEvaluation, EvalError, Kind, evaluate_calls, failures, observe_all};
+use lrrc_eval::study::Verdicts;
+use lrrc_eval::{CallEvaluation, EvalError, Kind, WinnerRequest, evaluate_calls, failures, observe_all};
 use lrrc_model::{Policy, write_atomic};
 use serde::Serialize;
 
+use crate::data::Sides;
 use crate::error::TrainError;
 
 /// Episodes of a session that is priced.
@@ -57,6 +59,20 @@ pub(super) fn measure(
         Err(error) => return Err(error.into()),
     }
     save(dir, &format!("failures-{name}.json"), &failures(policy, &observed, counter, FAILING)?)
+}
+
+/// Writes `verdicts-NAME.json`: which of two answers people would prefer, predicted for the held-out prompts.
+pub(super) fn verdicts(
+    name: &str,
+    sides: &Sides,
+    counter: &TokenCounter,
+    policy: &Policy,
+    dir: &Path,
+) -> Result<(), TrainError> {
+    let train: Vec<Episode> = sides.train.iter().chain(&sides.validation).cloned().collect();
+    let request = WinnerRequest { train: &train, held_out: &sides.test, counter, policy, control: None };
+    let verdicts = Verdicts { dataset: name.to_owned(), verdicts: lrrc_eval::verdicts(&request)? };
+    save(dir, &format!("verdicts-{name}.json"), &verdicts)
 }
 
 fn save(dir: &Path, name: &str, what: &impl Serialize) -> Result<(), TrainError> {

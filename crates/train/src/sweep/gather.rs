@@ -152,7 +152,7 @@ fn part(record: TrialRecord, dir: &Path) -> Result<Part, TrainError> {
         figures: TrialFigures {
             prices: all(dir, "prices-")?,
             calls: all(dir, "calls-")?,
-            winners: all::<Vec<_>>(dir, "winners-")?.into_iter().flatten().collect(),
+            verdicts: all(dir, "verdicts-")?,
             failures: all::<Vec<_>>(dir, "failures-")?.into_iter().flatten().collect(),
         },
     })

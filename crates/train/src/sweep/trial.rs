@@ -99,21 +99,26 @@ fn execute(
     };
     for name in &spec.datasets {
         let held_out = HeldOut::read(name, trial)?;
+        create(dir)?;
+        if let (true, Some(policy)) = (held_out.has_rivals(), &policy) {
+            extras::verdicts(&held_out.name, &held_out.sides, &held_out.counter, policy, dir)?;
+            continue;
+        }
         let trees = (trial.kind == ArmKind::Trees).then(|| held_out.trees(trial, spec)).transpose()?;
         let learned = Learned { policy: policy.as_ref(), trees: trees.as_ref() };
         let replays = evaluate(&held_out.evaluation(spec, trial.kind, learned), |_| ())?;
         let path = dir.join(format!("replays-{}.json", held_out.name));
-        std::fs::create_dir_all(dir).map_err(|source| TrainError::Io {
-            path: dir.into(),
-            source,
-            hint: String::new(),
-        })?;
         write_atomic(&path, &serde_json::to_vec(&replays).unwrap_or_default())?;
         if let (true, Some(policy)) = (trial.is_main, &policy) {
             extras::measure(&held_out.name, &held_out.sides.test, &held_out.counter, policy, dir)?;
         }
     }
     Ok(true)
+}
+
+fn create(dir: &Path) -> Result<(), TrainError> {
+    let io = |source| TrainError::Io { path: dir.into(), source, hint: String::new() };
+    std::fs::create_dir_all(dir).map_err(io)
 }
 
 /// What a trial has learned.
@@ -141,6 +146,11 @@ impl HeldOut {
         let dataset = Dataset::open(name, &options)?;
         let sides = sides(&dataset, &trial.config.data)?;
         Ok(Self { name: dataset.name().to_owned(), sides, counter })
+    }
+
+    /// Whether the episodes are answers of two models with a verdict, which have no calls to replay.
+    fn has_rivals(&self) -> bool {
+        self.sides.test.iter().any(|episode| episode.outcome.winner.is_some())
     }
 
     /// Boosted trees with thresholds; queries need none, since deciding once is deciding anew there.
