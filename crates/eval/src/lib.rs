@@ -5,6 +5,7 @@ mod calibration;
 mod calls;
 mod error;
 mod evaluate;
+pub mod html;
 mod method;
 mod metric;
 pub mod plot;

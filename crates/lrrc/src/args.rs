@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::cmd::{
     bench::BenchCommand, dataset::DatasetCommand, eval::EvalArgs, quickstart::QuickstartArgs,
-    sweep::SweepArgs, train::TrainArgs,
+    report::ReportArgs, sweep::SweepArgs, train::TrainArgs,
 };
 
 /// Low-rank recurrent coordination for communication-efficient multi-LLM agent systems.
@@ -26,6 +26,7 @@ pub(crate) enum Command {
     Train(TrainArgs),
     Sweep(SweepArgs),
     Eval(Box<EvalArgs>),
+    Report(ReportArgs),
     /// Measure how long things take on this machine.
     #[command(subcommand)]
     Bench(BenchCommand),

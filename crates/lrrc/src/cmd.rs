@@ -6,6 +6,7 @@ pub(crate) mod eval;
 pub(crate) mod judge;
 pub(crate) mod method;
 pub(crate) mod quickstart;
+pub(crate) mod report;
 pub(crate) mod sweep;
 pub(crate) mod train;
 
@@ -19,6 +20,7 @@ pub(crate) fn run(cli: Cli) -> miette::Result<()> {
         Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Sweep(args) => sweep::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Bench(command) => bench::run(&command),
     }
 }
