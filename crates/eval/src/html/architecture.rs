@@ -110,7 +110,7 @@ fn parts(config: &CoordinatorConfig) -> Vec<Part> {
             "Tokens",
             vec![
                 format!("[L, {}]", config.token_channels()),
-                format!("2 hashed tables, each [{TOKEN_ROWS}, {}]", config.token_width),
+                format!("2 hashed tables [{TOKEN_ROWS}, {}]", config.token_width),
                 "2 gated convolutions".into(),
             ],
         ),

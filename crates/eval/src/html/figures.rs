@@ -84,7 +84,7 @@ pub(super) fn budget_figure(study: &Study, dataset: &str) -> Result<Option<Drawi
         name: format!("figure-2-budgets-{}", slug(dataset)),
         title,
         caption: format!(
-            "Figure 2. {} over the share of the history that was really removed; dashed lines are ceilings that know \
+            "Figure 2. Recall ({}) over the share of the history that was really removed; dashed lines are ceilings that know \
              the future. {} The CSV holds every method of every arm with its intervals.",
             measure.name(),
             sample(study, dataset)

@@ -29,6 +29,13 @@ pub(super) fn verdict(claim: &Claim) -> (&'static str, &'static str) {
     }
 }
 
+/// The verdict without the word that its badge says.
+fn after<'a>(verdict: &'a str, word: &str) -> &'a str {
+    let starts = verdict.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    let rest = if starts { &verdict[word.len()..] } else { verdict };
+    rest.trim_start_matches([':', ';', ',', '.', ' '])
+}
+
 /// Every claim with what was measured.
 pub(super) fn claims(study: &Study) -> Markup {
     let heads = columns([
@@ -46,7 +53,7 @@ pub(super) fn claims(study: &Study) -> Markup {
             html! { (claim.paper) },
             html! { (claim.ours) },
             interval.map_or_else(missing, |text| html! { (text) }),
-            html! { span class={ "badge " (class) } { (word) } " " (claim.verdict) },
+            html! { span class={ "badge " (class) } { (word) } " " (after(&claim.verdict, word)) },
         ])
     };
     table(&heads, &study.claims.iter().map(row).collect::<Vec<_>>())
@@ -122,10 +129,21 @@ fn at_budget(study: &Study, dataset: &str, keep: f64, others: bool) -> Markup {
     table(&heads, &found.iter().map(row).collect::<Vec<_>>())
 }
 
-/// The largest removal with everything good, most first; methods that have none say so.
+/// The largest removal with everything good; other arms than the main one apart.
 pub(super) fn all_good(study: &Study, dataset: &str) -> Markup {
+    html! {
+        (removal(study, dataset, false))
+        @if curves(study, dataset).any(|curve| is_other_arm(study, curve)) {
+            details { summary { "Other arms" } (removal(study, dataset, true)) }
+        }
+    }
+}
+
+/// Most first; methods that have no such budget say so.
+fn removal(study: &Study, dataset: &str, others: bool) -> Markup {
     let heads = columns([("method", Column::Word), ("largest removal with everything good", Column::Number)]);
-    let mut found: Vec<&Curve> = curves(study, dataset).collect();
+    let own = curves(study, dataset).filter(|curve| is_other_arm(study, curve) == others);
+    let mut found: Vec<&Curve> = own.collect();
     let order = |curve: &Curve| curve.all_good.map_or(f64::MIN, |figure| figure.value);
     found.sort_by(|a, b| order(b).total_cmp(&order(a)));
     let row = |curve: &&Curve| Row {
@@ -190,7 +208,7 @@ pub(super) fn comparisons(study: &Study) -> Markup {
         @for family in families {
             @let own: Vec<&Comparison> = study.comparisons.iter().filter(|c| c.family == family).collect();
             details open[own.len() <= 12] {
-                summary { "Family: " (family) " (" (own.len()) " tests)" }
+                summary { "Family: " (family) " (tests: " (own.len()) ")" }
                 (table(&heads, &own.iter().map(row).collect::<Vec<_>>()))
             }
         }

@@ -211,9 +211,6 @@ fn the_page_has_every_part_and_asks_for_nothing_from_outside() {
     assert!(html.contains("1 hold, 0 hold in part, 1 are refuted and 1 were not tested"));
     assert!(files.iter().any(|(name, _)| name == "figure-2-budgets-airline--desk-.svg"));
     assert_eq!(made(&study), Page { html, files }, "the same study, the same bytes");
-    if let Some(out) = option_env!("LRRC_REPORT_SAMPLE") {
-        std::fs::write(out, serde_json::to_vec(&study).expect("JSON")).expect("written");
-    }
 }
 
 #[test]

@@ -8,6 +8,9 @@ use super::read::distinct;
 
 /// The three parts of the figure.
 pub(super) fn training(study: &Study) -> Result<Vec<Drawing>, PlotError> {
+    if study.training.is_empty() {
+        return Ok(Vec::new());
+    }
     let loss = [
         over_epochs(study, "training", |p| p.train_loss),
         over_epochs(study, "validation", |p| p.validation_loss).emphasised(),

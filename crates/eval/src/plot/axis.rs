@@ -128,7 +128,7 @@ fn round_step(rough: f64, scale: Scale) -> f64 {
 /// A number with the decimals that its step needs, and thousands as `k`.
 fn number(value: f64, step: f64) -> String {
     let value = if value.abs() < step * 1e-6 { 0.0 } else { value };
-    if value != 0.0 && step >= 500.0 {
+    if value != 0.0 && step >= 500.0 && step.is_finite() {
         return format!("{}k", number(value / 1000.0, step / 1000.0));
     }
     let decimals = (-(step * 1.000_001).log10().floor()).max(0.0) as usize;
