@@ -11,6 +11,9 @@ use super::read::{
 };
 use super::tables::{KEEPS, verdict};
 
+/// Failures that show their text without a click.
+const OPEN_FAILURES: usize = 5;
+
 /// One paragraph: what was run, what the main arm and the best untrained method keep, and how the claims fared.
 pub(super) fn summary(study: &Study) -> Markup {
     let trials: usize = study.arms.iter().map(|arm| arm.trials).sum();
@@ -186,8 +189,8 @@ fn outcome(family: &str, own: &[&Comparison]) -> Markup {
 /// Every failure with the text that was dropped.
 pub(super) fn failures(study: &Study) -> Markup {
     html! {
-        @for failure in &study.failures {
-            details {
+        @for (at, failure) in study.failures.iter().enumerate() {
+            details open[at < OPEN_FAILURES] {
                 summary { code { (failure.value) } " — " (failure.episode) ", needed by turn " (failure.call) }
                 (failed(failure))
             }
