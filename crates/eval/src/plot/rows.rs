@@ -84,8 +84,8 @@ mod tests {
         ];
         let svg = row_figures("T", "share", &["kept", "saved"], &rows).expect("figures to draw");
         assert!(["alpha", "b&lt;", "kept", "saved", "10 %", "80 %"].iter().all(|text| svg.contains(text)));
-        // A circle each of the two first figures and one in the legend.
-        assert_eq!(svg.matches("<circle").count(), 3);
+        // A circle a figure of the first kind and a triangle a figure of the second, and one each in the legend.
+        assert_eq!((svg.matches("<circle").count(), svg.matches("<polygon").count()), (3, 2));
         let none = row_figures("T", "share", &["kept"], &[("a".to_owned(), vec![None])]);
         assert!(none.is_err());
     }
