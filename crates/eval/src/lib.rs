@@ -6,6 +6,7 @@ mod calls;
 mod error;
 mod evaluate;
 mod failures;
+pub mod html;
 mod method;
 mod metric;
 pub mod plot;

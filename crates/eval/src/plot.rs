@@ -17,6 +17,7 @@
 mod axis;
 mod frame;
 mod palette;
+mod rows;
 
 use plotters::drawing::DrawingAreaErrorKind;
 use plotters::prelude::*;
@@ -24,9 +25,10 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use thiserror::Error;
 
 pub use axis::Scale;
+pub use rows::{RowFigure, row_figures};
 
 use axis::Axis;
-use frame::{Chart, Entry, Labels, draw_line, figure};
+use frame::{Chart, Entry, Labels, draw_line, draw_spans, figure};
 use palette::{INK, Look, look};
 
 /// Height of the name of a mark, in pixels.
@@ -43,12 +45,14 @@ pub struct Series {
     pub dashed: bool,
     /// Drawn thicker and above the others, with its name in bold.
     pub emphasised: bool,
+    /// Intervals (x, low, high), drawn as upright bars with caps.
+    pub intervals: Vec<(f64, f64, f64)>,
 }
 
 impl Series {
     /// A thin, solid line.
     pub fn new(name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
-        Self { name: name.into(), points, dashed: false, emphasised: false }
+        Self { name: name.into(), points, dashed: false, emphasised: false, intervals: Vec::new() }
     }
 
     /// The same line with gaps.
@@ -61,6 +65,12 @@ impl Series {
     #[must_use]
     pub fn emphasised(self) -> Self {
         Self { emphasised: true, ..self }
+    }
+
+    /// The same line with intervals (x, low, high).
+    #[must_use]
+    pub fn with_intervals(self, intervals: Vec<(f64, f64, f64)>) -> Self {
+        Self { intervals, ..self }
     }
 }
 
@@ -108,6 +118,38 @@ pub fn lines(
     curves(&Labels { title, x: x_label, y: y_label }, series, (Scale::Linear, y_scale), false)
 }
 
+/// Lines over any two scales; `marked` puts a marker on each point.
+///
+/// # Errors
+///
+/// [`PlotError::Empty`] if no point has a place on the axes.
+pub fn chart(
+    title: &str,
+    (x_label, x_scale): (&str, Scale),
+    (y_label, y_scale): (&str, Scale),
+    series: &[Series],
+    marked: bool,
+) -> Result<String, PlotError> {
+    curves(&Labels { title, x: x_label, y: y_label }, series, (x_scale, y_scale), marked)
+}
+
+/// Rules of a style sheet that turn the colours of the figures under `selector` to those of a dark page.
+///
+/// A figure alone keeps its colours and its white ground; a page that adapts puts these rules into its
+/// `prefers-color-scheme: dark` block.
+#[must_use]
+pub fn dark_rules(selector: &str) -> String {
+    let hex = |RGBColor(r, g, b): RGBColor| format!("#{r:02X}{g:02X}{b:02X}");
+    let rule = |(light, dark): (RGBColor, RGBColor)| {
+        let (light, dark) = (hex(light), hex(dark));
+        format!(
+            "{selector} [fill=\"{light}\"]{{fill:{dark}}}\n{selector} [stroke=\"{light}\"]{{stroke:{dark}}}\n"
+        )
+    };
+    let ground = format!("{selector} [fill=\"#FFFFFF\"]{{fill:transparent}}\n");
+    std::iter::once(ground).chain(palette::on_dark().map(rule)).collect()
+}
+
 /// How many values fall into each of `bins` equal steps along `x_scale`, with named marks on the x axis.
 ///
 /// # Errors
@@ -148,24 +190,62 @@ fn curves(
     (x_scale, y_scale): (Scale, Scale),
     marked: bool,
 ) -> Result<String, PlotError> {
-    let places: Vec<Vec<(f64, f64)>> = series.iter().map(|s| places(s, x_scale, y_scale)).collect();
-    let all = || places.iter().flatten();
+    let mut drawn: Vec<Drawn> = series.iter().map(|s| Drawn::new(s, x_scale, y_scale)).collect();
+    let all = || drawn.iter().flat_map(|d| &d.points);
     if all().next().is_none() {
         return Err(PlotError::Empty { title: labels.title.to_owned() });
     }
-    let x = Axis::around(all().map(|p| p.0), x_scale, 8, false);
-    let y = Axis::around(all().map(|p| p.1), y_scale, 6, false);
+    let mut x = Axis::around(all().map(|p| p.0), x_scale, 8, false);
+    let ends = drawn.iter().flat_map(|d| &d.spans).flat_map(|(_, low, high)| [*low, *high]);
+    let y = Axis::around(all().map(|p| p.1).chain(ends), y_scale, 6, false);
+    if marked {
+        set_apart(&mut drawn, &mut x);
+    }
     let legend: Vec<Entry<'_>> =
         series.iter().zip(looks(series)).map(|(series, look)| Entry { series, look, marked }).collect();
     figure(labels, (&x, &y), &legend, |chart| {
         for top in [false, true] {
-            let layer = legend.iter().zip(&places).filter(|(entry, _)| entry.series.emphasised == top);
-            for (entry, places) in layer {
-                draw_line(chart, places, entry)?;
+            let layer = legend.iter().zip(&drawn).filter(|(entry, _)| entry.series.emphasised == top);
+            for (entry, drawn) in layer {
+                draw_line(chart, &drawn.points, entry)?;
+                draw_spans(chart, &drawn.spans, entry)?;
             }
         }
         Ok(())
     })
+}
+
+/// What of a series has a place on both axes.
+struct Drawn {
+    points: Vec<(f64, f64)>,
+    spans: Vec<(f64, f64, f64)>,
+}
+
+impl Drawn {
+    fn new(series: &Series, x_scale: Scale, y_scale: Scale) -> Self {
+        let point = |(x, y): &(f64, f64)| Some((x_scale.place(*x)?, y_scale.place(*y)?));
+        let span = |(x, low, high): &(f64, f64, f64)| {
+            Some((x_scale.place(*x)?, y_scale.place(*low)?, y_scale.place(*high)?))
+        };
+        Self {
+            points: series.points.iter().filter_map(point).collect(),
+            spans: series.intervals.iter().filter_map(span).collect(),
+        }
+    }
+}
+
+/// Gives markers room at the ends of the axis, and moves series with intervals sideways, so that none hides another.
+fn set_apart(drawn: &mut [Drawn], x: &mut Axis) {
+    let step = (x.range.end - x.range.start) * 0.012;
+    let count = drawn.iter().filter(|d| !d.spans.is_empty()).count();
+    let room = step * (count as f64 / 2.0 + 1.0);
+    x.range = x.range.start - room..x.range.end + room;
+    let barred = drawn.iter_mut().filter(|d| !d.spans.is_empty());
+    for (place, Drawn { points, spans }) in barred.enumerate() {
+        let shift = step * (place as f64 - (count as f64 - 1.0) / 2.0);
+        points.iter_mut().for_each(|point| point.0 += shift);
+        spans.iter_mut().for_each(|span| span.0 += shift);
+    }
 }
 
 /// The look of each series: the emphasised take the first and most distinct places of the cycle.
@@ -174,11 +254,6 @@ fn looks(series: &[Series]) -> Vec<Look> {
     let (mut emphasised, mut others) = (0.., first..);
     let places = series.iter().filter_map(|s| if s.emphasised { emphasised.next() } else { others.next() });
     places.map(look).collect()
-}
-
-/// The points of a series that have a place on both axes.
-fn places(series: &Series, x_scale: Scale, y_scale: Scale) -> Vec<(f64, f64)> {
-    series.points.iter().filter_map(|(x, y)| Some((x_scale.place(*x)?, y_scale.place(*y)?))).collect()
 }
 
 /// One bar a bin, a hair's breadth apart.
@@ -232,6 +307,27 @@ mod tests {
         let draw =
             || lines("T", "step", "loss", &[Series::new("a", vec![(0.0, 2.0), (9.0, 1.0)])], Scale::Log);
         assert_eq!(draw().expect("points to draw"), draw().expect("points to draw"));
+    }
+
+    #[test]
+    fn intervals_widen_the_axis_and_are_drawn() {
+        let plain = Series::new("a", vec![(4.0, 0.5), (8.0, 0.6)]);
+        let wide = plain.clone().with_intervals(vec![(4.0, 0.2, 0.9), (8.0, f64::NAN, 0.9)]);
+        let draw = |s: Series| chart("T", ("rank", Scale::Doubling), ("kept", Scale::Percent), &[s], true);
+        let (plain, wide) = (draw(plain).expect("two points"), draw(wide).expect("two points"));
+        assert!(!plain.contains("100 %") && wide.contains("100 %") && wide.contains("20 %"));
+        let strokes = |svg: &str| count(svg, "stroke=\"#0072B2\"");
+        assert_eq!(strokes(&wide), strokes(&plain) + 3, "one bar and its two caps");
+    }
+
+    #[test]
+    fn every_colour_has_its_like_on_a_dark_page() {
+        let svg =
+            budget_curves("T", "x", "y", &[Series::new("a", vec![(0.1, 0.3), (0.5, 0.8)])]).expect("points");
+        let rules = dark_rules(".figure");
+        for at in svg.match_indices("=\"#").map(|(at, _)| at + 2) {
+            assert!(rules.contains(&svg[at..at + 7]), "{}", &svg[at..at + 7]);
+        }
     }
 
     #[test]

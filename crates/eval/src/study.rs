@@ -60,6 +60,26 @@ pub struct Study {
     pub claims: Vec<Claim>,
 }
 
+impl Study {
+    /// Reads a study.
+    ///
+    /// # Errors
+    /// JSON of another form or version.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        #[derive(Deserialize)]
+        struct Header {
+            version: u32,
+        }
+        let Header { version } = serde_json::from_slice(bytes)?;
+        if version == STUDY_VERSION {
+            serde_json::from_slice(bytes)
+        } else {
+            let fault = format!("study of version {version}, this program reads {STUDY_VERSION}");
+            Err(serde::de::Error::custom(fault))
+        }
+    }
+}
+
 /// One arm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ArmSummary {

@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::cmd::{
     bench::BenchCommand, dataset::DatasetCommand, eval::EvalArgs, quickstart::QuickstartArgs,
-    reproduce::ReproduceArgs, sweep::SweepArgs, train::TrainArgs, winner::WinnerArgs,
+    report::ReportArgs, reproduce::ReproduceArgs, sweep::SweepArgs, train::TrainArgs, winner::WinnerArgs,
 };
 
 /// Low-rank recurrent coordination for communication-efficient multi-LLM agent systems.
@@ -28,6 +28,7 @@ pub(crate) enum Command {
     Reproduce(ReproduceArgs),
     Eval(Box<EvalArgs>),
     Winner(WinnerArgs),
+    Report(ReportArgs),
     /// Measure how long things take on this machine.
     #[command(subcommand)]
     Bench(BenchCommand),

@@ -6,6 +6,7 @@ pub(crate) mod eval;
 pub(crate) mod judge;
 pub(crate) mod method;
 pub(crate) mod quickstart;
+pub(crate) mod report;
 pub(crate) mod reproduce;
 pub(crate) mod sweep;
 pub(crate) mod train;
@@ -23,6 +24,7 @@ pub(crate) fn run(cli: Cli) -> miette::Result<()> {
         Command::Reproduce(args) => reproduce::run(&args),
         Command::Sweep(args) => sweep::run(&args),
         Command::Winner(args) => winner::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Bench(command) => bench::run(&command),
     }
 }

@@ -14,12 +14,18 @@ pub enum Scale {
     Log,
     /// Shares of a whole, 0..=1, written as per cent.
     Percent,
+    /// Equal steps stand for doublings, as of ranks. Values that are not positive have no place and are left out.
+    Doubling,
 }
 
 impl Scale {
     /// The place of a value along the axis, if it has one.
     pub(super) fn place(self, value: f64) -> Option<f64> {
-        let place = if self == Self::Log { value.log10() } else { value };
+        let place = match self {
+            Self::Linear | Self::Percent => value,
+            Self::Log => value.log10(),
+            Self::Doubling => value.log2(),
+        };
         place.is_finite().then_some(place)
     }
 }
@@ -31,6 +37,7 @@ pub(super) struct Axis {
     pub(super) ticks: Vec<f64>,
     scale: Scale,
     step: f64,
+    names: Vec<String>,
 }
 
 impl Axis {
@@ -49,15 +56,32 @@ impl Axis {
         let step = round_step((high - low) / count as f64, scale);
         let (first, last) = ((low / step + 1e-9).floor(), (high / step - 1e-9).ceil());
         let ticks: Vec<f64> = (0..=(last - first) as usize).map(|i| (first + i as f64) * step).collect();
-        Self { range: first * step..last * step, ticks, scale, step }
+        Self { range: first * step..last * step, ticks, scale, step, names: Vec::new() }
+    }
+
+    /// An axis of named rows, the first one at the top: row i lies at place `names.len() − 1 − i`.
+    pub(super) fn rows(names: Vec<String>) -> Self {
+        let ticks: Vec<f64> = (0..names.len()).rev().map(|i| i as f64).collect();
+        let range = -0.6..names.len() as f64 - 0.4;
+        Self { range, ticks, scale: Scale::Linear, step: 1.0, names }
+    }
+
+    /// Named rows; 0 for an axis of numbers.
+    pub(super) fn rows_count(&self) -> usize {
+        self.names.len()
     }
 
     /// What stands beside a tick.
     pub(super) fn label(&self, place: f64) -> String {
+        if !self.names.is_empty() {
+            let row = self.ticks.iter().position(|tick| *tick == place);
+            return row.map_or_else(String::new, |row| self.names[row].clone());
+        }
         match self.scale {
             Scale::Linear => number(place, self.step),
             Scale::Percent => format!("{} %", number(place * 100.0, self.step * 100.0)),
             Scale::Log if place.abs() > 6.0 => format!("1e{place:.0}"),
+            Scale::Doubling => number(2_f64.powf(place), 1.0),
             Scale::Log => number(10_f64.powf(place), 10_f64.powf(place.floor())),
         }
     }
@@ -93,18 +117,18 @@ fn margin(place: f64) -> f64 {
     if place == 0.0 { 0.5 } else { place.abs() * 0.1 }
 }
 
-/// The least of 1, 2 and 5 times a power of ten that is not under `rough`; whole decades on a log axis.
+/// The least of 1, 2 and 5 times a power of ten that is not under `rough`; whole decades or doublings on a log axis.
 fn round_step(rough: f64, scale: Scale) -> f64 {
     let power = 10_f64.powf(rough.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0].map(|m| m * power).into_iter().find(|s| *s >= rough * 0.999);
     let step = step.unwrap_or(10.0 * power);
-    if scale == Scale::Log { step.max(1.0) } else { step }
+    if matches!(scale, Scale::Log | Scale::Doubling) { step.max(1.0) } else { step }
 }
 
 /// A number with the decimals that its step needs, and thousands as `k`.
 fn number(value: f64, step: f64) -> String {
     let value = if value.abs() < step * 1e-6 { 0.0 } else { value };
-    if value != 0.0 && step >= 500.0 {
+    if value != 0.0 && step >= 500.0 && step.is_finite() {
         return format!("{}k", number(value / 1000.0, step / 1000.0));
     }
     let decimals = (-(step * 1.000_001).log10().floor()).max(0.0) as usize;

@@ -17,7 +17,7 @@ const ROW: i32 = 26;
 /// Height of the band that holds the title, in pixels.
 const TITLE: u32 = 58;
 
-type Page<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(super) type Page<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 /// The plot itself, ready to be drawn on.
 pub(super) type Chart<'a, 'b> = ChartContext<'b, SVGBackend<'a>, Cartesian2d<Axis, Axis>>;
 
@@ -45,7 +45,8 @@ pub(super) fn figure(
 ) -> Result<String, PlotError> {
     let mut svg = String::new();
     {
-        let height = HEIGHT.max(TITLE + 60 + ROW as u32 * legend.len() as u32);
+        let rows = legend.len().max(y.rows_count());
+        let height = HEIGHT.max(TITLE + 90 + ROW as u32 * rows as u32);
         let root = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
         root.fill(&WHITE)?;
         let (head, body) = root.split_vertically(TITLE);
@@ -109,14 +110,43 @@ pub(super) fn draw_line(
     Ok(())
 }
 
+/// One upright bar with caps an interval.
+pub(super) fn draw_spans(
+    chart: &mut Chart<'_, '_>,
+    spans: &[(f64, f64, f64)],
+    entry: &Entry<'_>,
+) -> Result<(), PlotError> {
+    for (x, low, high) in spans {
+        let ends = [(*x, *low), (*x, *high)].map(|end| chart_relative(chart, chart.backend_coord(&end)));
+        draw_bar(&chart.plotting_area().strip_coord_spec(), ends, 5, entry.look.0)?;
+    }
+    Ok(())
+}
+
+/// A bar between two pixels of the area with a cap of `2 · cap` pixels across each end.
+pub(super) fn draw_bar(
+    area: &Page<'_>,
+    ends: [(i32, i32); 2],
+    cap: i32,
+    colour: RGBColor,
+) -> Result<(), PlotError> {
+    let style = colour.stroke_width(2);
+    area.draw(&PathElement::new(ends, style))?;
+    let (dx, dy) = if ends[0].0 == ends[1].0 { (cap, 0) } else { (0, cap) };
+    for (x, y) in ends {
+        area.draw(&PathElement::new([(x - dx, y - dy), (x + dx, y + dy)], style))?;
+    }
+    Ok(())
+}
+
 /// A pixel of the page as a pixel of the plotting area.
-fn chart_relative(chart: &Chart<'_, '_>, (x, y): (i32, i32)) -> (i32, i32) {
+pub(super) fn chart_relative(chart: &Chart<'_, '_>, (x, y): (i32, i32)) -> (i32, i32) {
     let (left, top) = chart.plotting_area().get_base_pixel();
     (x - left, y - top)
 }
 
 /// One marker, at a pixel of the area.
-fn draw_marker(
+pub(super) fn draw_marker(
     area: &Page<'_>,
     at: (i32, i32),
     (colour, marker): Look,

@@ -29,6 +29,33 @@ const HUES: [RGBColor; 13] = [
     RGBColor(0x88, 0x88, 0x88),
 ];
 
+/// The same hues on a dark page: those that are dark themselves are lighter there.
+const HUES_ON_DARK: [RGBColor; 13] = [
+    RGBColor(0x4a, 0xa8, 0xe8),
+    RGBColor(0xf0, 0x7f, 0x2e),
+    RGBColor(0x1f, 0xc4, 0x95),
+    RGBColor(0xdd, 0x93, 0xbb),
+    RGBColor(0xe6, 0x9f, 0x00),
+    RGBColor(0x8f, 0xd0, 0xf5),
+    RGBColor(0x95, 0x88, 0xe8),
+    RGBColor(0xc9, 0x5f, 0x95),
+    RGBColor(0xb8, 0xb8, 0x4a),
+    RGBColor(0xc0, 0x5c, 0x40),
+    RGBColor(0xd0, 0x78, 0xc4),
+    RGBColor(0xf0, 0xf0, 0xf0),
+    RGBColor(0x9a, 0x9a, 0x9a),
+];
+
+/// Every colour of a figure and what stands for it on a dark page.
+pub(super) fn on_dark() -> impl Iterator<Item = (RGBColor, RGBColor)> {
+    let rest = [
+        (INK, RGBColor(0xde, 0xde, 0xde)),
+        (AXIS, RGBColor(0x80, 0x80, 0x80)),
+        (GRID, RGBColor(0x36, 0x3a, 0x40)),
+    ];
+    HUES.into_iter().zip(HUES_ON_DARK).chain(rest)
+}
+
 /// The shape that marks the points of a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Marker {

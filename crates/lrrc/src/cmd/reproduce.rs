@@ -7,7 +7,10 @@ use clap::Args;
 use lrrc_train::{SweepOptions, SweepSpec};
 use miette::IntoDiagnostic;
 
-use crate::cmd::sweep::{collect, ledger, tell, with_progress};
+use crate::cmd::{
+    report,
+    sweep::{collect, ledger, tell, with_progress},
+};
 
 /// The sweeps behind every published figure, by name.
 const SWEEPS: [(&str, &str); 3] = [
@@ -37,6 +40,7 @@ pub(crate) struct ReproduceArgs {
 pub(crate) fn run(args: &ReproduceArgs) -> miette::Result<()> {
     let start = Instant::now();
     let mut dirs = Vec::new();
+    let mut model = None;
     for (name, text) in SWEEPS {
         let place = format!("configs/sweep/{name}.toml");
         let mut spec = SweepSpec::parse(&place, text).into_diagnostic()?;
@@ -46,12 +50,16 @@ pub(crate) fn run(args: &ReproduceArgs) -> miette::Result<()> {
         if args.smoke {
             spec = spec.smoke();
         }
+        let trials = spec.trials().into_diagnostic()?;
+        let main = trials.into_iter().find(|trial| trial.is_main);
+        model = model.or(main.map(|trial| trial.config.model));
         let dir = args.out.join(name);
         let outcome = with_progress(&spec, &dir, SweepOptions { shard: (1, 1), jobs: args.jobs })?;
         tell(&outcome, &dir)?;
         dirs.push(dir);
     }
     let study = collect(&dirs, &args.out.join("study.json"))?;
+    report::write(&study, &model.unwrap_or_default(), &args.out.join("report.html"))?;
     println!("\n{}", ledger(&study));
     println!("\n{:.0} s in this run; everything is in {}", start.elapsed().as_secs_f64(), args.out.display());
     Ok(())
