@@ -3,6 +3,7 @@
 mod bridge;
 mod eval_json;
 mod price;
+mod sweep;
 mod tidy;
 mod tour;
 

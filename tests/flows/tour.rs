@@ -42,7 +42,6 @@ fn trained(dataset: &Path, runs: &Path) -> PathBuf {
         "model.token_width=8".to_owned(),
         "model.hidden=16".to_owned(),
         format!("data.datasets=[\"{}\"]", text(dataset)),
-        "data.folds=3".to_owned(),
         "optim.epochs=1".to_owned(),
         format!("run.dir=\"{}\"", text(runs)),
         "run.seed=5".to_owned(),

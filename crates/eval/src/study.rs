@@ -285,3 +285,6 @@ pub struct Claim {
     /// Holds, refuted, or not tested, and why.
     pub verdict: String,
 }
+
+#[cfg(test)]
+mod tests;

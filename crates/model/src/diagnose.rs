@@ -1,6 +1,6 @@
 //! What the theorems assume, measured on a model and an episode.
 //!
-//! T1 speaks of ranks, T3 and T4 of the bound C, of row sums and of gates. A test over a shipped checkpoint checks
+//! T1 speaks of ranks, T4 of the bound C, of row sums and of gates. A test over a shipped checkpoint checks
 //! these figures, so that the proofs speak about that checkpoint.
 
 use lrrc_episode::observe::EpisodeObservation;

@@ -85,7 +85,7 @@ pub struct DecisionInput<'a> {
     pub candidates: &'a [Candidate],
 }
 
-/// The values of one step, for the checks of theorems T1, T3 and T4.
+/// The values of one step, for the checks of theorems T1 and T4.
 #[derive(Debug, Clone)]
 pub(crate) struct StepValues {
     /// g `[r]`.

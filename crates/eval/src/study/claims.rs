@@ -1,6 +1,6 @@
 //! The ledger: what the paper claims, what we claim, and what was measured.
 
-use super::{Claim, Comparison, Curve, CurvePoint, Figure, NamedFigures, Study, compare::MARGIN};
+use super::{Claim, Comparison, Curve, CurvePoint, Figure, NamedFigures, PriceLine, Study, compare::MARGIN};
 
 /// Where the claims are about.
 const CALLS: &str = "taubench-airline";
@@ -211,12 +211,22 @@ fn family(study: &Study, family: &str, dataset: &str, title: &str) -> Option<Cla
     Some(claim(title, "–", ours, Some(widest.difference), verdict))
 }
 
-/// The cheapest strategy that keeps 99 % of the argument values, under the first provider.
+/// The cheapest way to send a session with the coordinator that keeps 99 % of the argument values, under the first
+/// provider, and the cheapest without it.
 fn price(study: &Study) -> Option<Claim> {
     let good = study.prices.iter().filter(|line| line.args.is_some_and(|args| args.value >= 0.99));
-    let priced = good.filter_map(|line| Some((line, line.input.first()?)));
-    let (line, (provider, figure)) = priced.min_by(|(_, (_, a)), (_, (_, b))| a.value.total_cmp(&b.value))?;
-    let keep = line.keep.map_or(String::new(), |keep| format!(", keep {:.0} %", keep * 100.0));
+    let priced: Vec<_> = good.filter_map(|line| Some((line, line.input.first()?))).collect();
+    let cheapest = |learned: bool| {
+        let own = priced.iter().filter(|(line, _)| line.strategy.starts_with("lrrc") == learned);
+        own.min_by(|(_, (_, a)), (_, (_, b))| a.value.total_cmp(&b.value))
+    };
+    let (line, (provider, figure)) = cheapest(true)?;
+    let told = |line: &PriceLine, figure: &Figure| {
+        let keep = line.keep.map_or(String::new(), |keep| format!(", keep {:.0} %", keep * 100.0));
+        format!("{:.2} of pass-through ({}{keep})", figure.value, line.strategy)
+    };
+    let rule = cheapest(false)
+        .map_or(String::new(), |(line, (_, figure))| format!("; without learning {}", told(line, figure)));
     let verdict = if figure.high <= 0.5 {
         "holds, whole interval"
     } else if figure.value <= 0.5 {
@@ -225,8 +235,7 @@ fn price(study: &Study) -> Option<Claim> {
         "not reached"
     };
     let title = format!("Price of the input on long sessions at 99 % of the argument values ({provider})");
-    let ours = format!("{:.2} of pass-through ({}{keep})", figure.value, line.strategy);
-    Some(claim(&title, "– (bar 0.50)", ours, Some(*figure), verdict))
+    Some(claim(&title, "– (bar 0.50)", format!("{}{rule}", told(line, figure)), Some(*figure), verdict))
 }
 
 fn winner(study: &Study, main: &str) -> Option<Claim> {
