@@ -8,7 +8,7 @@ use lrrc_episode::canon::Atoms;
 use lrrc_episode::observe::Observed;
 use lrrc_episode::{Encoding, Episode, TokenCounter};
 use lrrc_eval::{Evaluation, Kept, Method, Report, Viewer, evaluate, learned_scores, measure, observe_all};
-use lrrc_model::{Policy, TurnReport, device};
+use lrrc_model::{CoordinatorConfig, GateMode, Memory, Policy, TurnReport, device};
 
 /// Folder of the checkpoint, from the root of the repository.
 const CHECKPOINT: &str = "checkpoints/default";
@@ -44,6 +44,26 @@ fn diagnosed(policy: &Policy) -> Vec<Vec<TurnReport>> {
     let observed = observe_all(&held_out(&counter), &counter);
     let reports = observed.iter().map(|observed| policy.diagnose(&observed.observation));
     reports.collect::<Result<_, _>>().expect("recorded episodes do not contradict themselves")
+}
+
+#[test]
+fn the_shipped_model_is_the_one_that_the_theorems_speak_of() {
+    let policy = shipped();
+    let config = policy.config();
+    assert_eq!((config.gate, config.memory), (GateMode::Input, Memory::LowRank));
+    let state = policy.state0();
+    assert!(state.channels().iter().all(|entry| *entry == 0.0), "T1 and T4 start at zero");
+    let (state_bits, token_bits) = (32 * state.channels().len(), 16);
+    assert!(state_bits < 4_097 * token_bits, "T5: {state_bits} bits against histories of 4,097 tokens");
+}
+
+#[test]
+fn factors_are_smaller_than_the_update_from_rank_nine_on() {
+    for rank in 1..=256 {
+        let config = CoordinatorConfig { rank, ..CoordinatorConfig::default() };
+        let (d, r_u) = (config.width, config.update_rank());
+        assert_eq!(d * r_u + rank * r_u < d * rank, rank > 8, "rank {rank}");
+    }
 }
 
 #[test]
