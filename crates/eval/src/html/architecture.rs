@@ -90,9 +90,15 @@ pub(super) fn drawing(config: &CoordinatorConfig) -> Drawing {
 }
 
 fn parts(config: &CoordinatorConfig) -> Vec<Part> {
-    let part = |at, colour, name, lines| Part { at, colour, name, lines };
-    let (d, r, r_u) = (config.width, config.rank, config.update_rank());
-    let seen = if config.use_state { "" } else { "not seen by the decoder" };
+    [encoder_parts(config), state_parts(config), decoder_parts(config)].into_iter().flatten().collect()
+}
+
+fn part(at: (usize, usize, u32), colour: &'static str, name: &'static str, lines: Vec<String>) -> Part {
+    Part { at, colour, name, lines }
+}
+
+fn encoder_parts(config: &CoordinatorConfig) -> Vec<Part> {
+    let (d, r_u) = (config.width, config.update_rank());
     vec![
         part(
             (0, 0, 1),
@@ -130,6 +136,13 @@ fn parts(config: &CoordinatorConfig) -> Vec<Part> {
             "Turn vector",
             vec![format!("x_t [{d}]"), "last pooled head + speaker".into()],
         ),
+    ]
+}
+
+fn state_parts(config: &CoordinatorConfig) -> Vec<Part> {
+    let (d, r) = (config.width, config.rank);
+    let seen = if config.use_state { "" } else { "not seen by the decoder" };
+    vec![
         part((3, 1, 1), WRITE, "Gate", gate_lines(config)),
         part((2, 1, 1), WRITE, "Update", update_lines(config)),
         part(
@@ -153,6 +166,11 @@ fn parts(config: &CoordinatorConfig) -> Vec<Part> {
                 seen.into(),
             ],
         ),
+    ]
+}
+
+fn decoder_parts(config: &CoordinatorConfig) -> Vec<Part> {
+    vec![
         part((0, 2, 2), READ, "Copy decoder", decoder_lines(config)),
         part(
             (2, 2, 1),

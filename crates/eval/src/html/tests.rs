@@ -104,6 +104,34 @@ fn claims() -> Vec<Claim> {
     ]
 }
 
+fn price() -> PriceLine {
+    let providers = ["A", "B", "C"].map(|name| (format!("cache {name}"), figure(0.7, 0.03))).to_vec();
+    PriceLine {
+        sessions: "airline, long sessions".into(),
+        strategy: "epochs".into(),
+        keep: Some(0.3),
+        input: providers.clone(),
+        with_output: providers,
+        history_sent: 0.41,
+        args: Some(figure(0.93, 0.02)),
+    }
+}
+
+fn failure() -> Failure {
+    Failure {
+        episode: "airline-17".into(),
+        call: 9,
+        keep: 0.3,
+        value: "HXDUBJ".into(),
+        turn: 3,
+        role: "user".into(),
+        text: "Sure. ⟦My code is <HXDUBJ>.⟧ Please cancel.".into(),
+        score: -0.42,
+        above: 14,
+        candidates: 51,
+    }
+}
+
 /// A study that has every part.
 fn study() -> Study {
     let arm = |(at, name): (usize, &str)| ArmSummary {
@@ -121,7 +149,6 @@ fn study() -> Study {
         name: name.into(),
         figures: vec![("accuracy".into(), figure(value, 0.02)), ("AUC".into(), figure(value + 0.03, 0.02))],
     };
-    let providers = ["A", "B", "C"].map(|name| (format!("cache {name}"), figure(0.7, 0.03))).to_vec();
     let epoch = |(seed, epoch): (u64, usize)| EpochPoint {
         seed,
         epoch,
@@ -154,29 +181,10 @@ fn study() -> Study {
             comparison("state", "no-state lrrc-once", 0.002),
             Comparison { a: "rank-8 lrrc-once".into(), ..comparison("rank", "rank-32 lrrc-once", -0.004) },
         ],
-        prices: vec![PriceLine {
-            sessions: "airline, long sessions".into(),
-            strategy: "epochs".into(),
-            keep: Some(0.3),
-            input: providers.clone(),
-            with_output: providers,
-            history_sent: 0.41,
-            args: Some(figure(0.93, 0.02)),
-        }],
+        prices: vec![price()],
         calls: vec![row("gate", 0.81), row("last answer", 0.64)],
         winners: vec![row("ours", 0.72), row("length", 0.68)],
-        failures: vec![Failure {
-            episode: "airline-17".into(),
-            call: 9,
-            keep: 0.3,
-            value: "HXDUBJ".into(),
-            turn: 3,
-            role: "user".into(),
-            text: "Sure. ⟦My code is <HXDUBJ>.⟧ Please cancel.".into(),
-            score: -0.42,
-            above: 14,
-            candidates: 51,
-        }],
+        failures: vec![failure()],
         training: (1..=6).flat_map(|e| [1, 2, 3].map(|seed| (seed, e))).map(epoch).collect(),
         state_bound: 3.0,
         datasets: vec![facts("airline <desk>", 1), facts("meetings", 4)],
