@@ -155,10 +155,10 @@ fn pool(parts: &[Part]) -> BTreeMap<Key, Pooled> {
             }
         }
     }
-    sums.into_iter().map(|(key, sums)| (key, pooled(sums))).collect()
+    sums.into_iter().map(|(key, sums)| (key, pooled(&sums))).collect()
 }
 
-fn pooled(sums: Sums) -> Pooled {
+fn pooled(sums: &Sums) -> Pooled {
     let episodes: Vec<(String, String)> = sums.keys().cloned().collect();
     let first = sums.values().next();
     let keeps: Vec<f64> =
@@ -391,11 +391,14 @@ fn winners(parts: &[Part], seed: u64) -> Result<Vec<NamedFigures>, EvalError> {
     Ok(rows)
 }
 
+/// Headings with the values of all folds.
+type Columns = Vec<(String, Vec<f64>)>;
+
 /// Rows of one name put together, their figures as means over folds.
 fn named<'a>(rows: impl IntoIterator<Item = &'a NamedFigures>) -> Vec<NamedFigures> {
-    let mut known: Vec<(NamedFigures, Vec<(String, Vec<f64>)>)> = Vec::new();
+    let mut known: Vec<(NamedFigures, Columns)> = Vec::new();
     for row in rows {
-        let same = |(other, _): &(NamedFigures, Vec<(String, Vec<f64>)>)| {
+        let same = |(other, _): &(NamedFigures, Columns)| {
             (&other.dataset, &other.arm, &other.name) == (&row.dataset, &row.arm, &row.name)
         };
         let at = known.iter().position(same).unwrap_or_else(|| {
@@ -410,7 +413,7 @@ fn named<'a>(rows: impl IntoIterator<Item = &'a NamedFigures>) -> Vec<NamedFigur
             }
         }
     }
-    let finish = |(mut row, values): (NamedFigures, Vec<(String, Vec<f64>)>)| {
+    let finish = |(mut row, values): (NamedFigures, Columns)| {
         row.figures = values.into_iter().map(|(heading, values)| (heading, over_folds(&values))).collect();
         row
     };

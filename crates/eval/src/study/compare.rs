@@ -87,8 +87,11 @@ fn rivals(main: &str, dataset: &str, pooled: &BTreeMap<Key, Pooled>) -> Vec<Riva
     rivals
 }
 
+/// What is left of a figure, and all of it.
+type Measure = fn(&Counts) -> (f64, f64);
+
 /// What is compared: argument values where the data have them, gold evidence elsewhere.
-fn metric(counts: &[Counts]) -> (&'static str, fn(&Counts) -> (f64, f64)) {
+fn metric(counts: &[Counts]) -> (&'static str, Measure) {
     if counts.iter().any(|counts| counts.args.all > 0.0) {
         ("args", |counts| (counts.args.kept, counts.args.all))
     } else {
