@@ -33,11 +33,12 @@ pub(super) fn summary(study: &Study) -> Markup {
         ));
     }
     if !study.claims.is_empty() {
-        let words = ["holds", "in part", "refuted", "not tested"];
+        let words = ["holds", "in part", "not shown", "refuted", "not tested"];
         let count = |word: &str| study.claims.iter().filter(|claim| verdict(claim).1 == word).count();
-        let [holds, part, refuted, open] = words.map(count);
+        let [holds, part, hidden, refuted, open] = words.map(count);
         sentences.push(format!(
-            "Of {} claims, {holds} hold, {part} hold in part, {refuted} are refuted and {open} were not tested.",
+            "Of {} claims, {holds} hold, {part} hold in part, {hidden} are not shown, {refuted} are refuted and {open} \
+             were not tested.",
             study.claims.len()
         ));
     }

@@ -24,6 +24,8 @@ pub(super) fn verdict(claim: &Claim) -> (&'static str, &'static str) {
         ("bad", "refuted")
     } else if text.starts_with("holds") && !says(&["in part", "partly"]) {
         ("good", "holds")
+    } else if text.starts_with("not shown") {
+        ("none", "not shown")
     } else {
         ("part", "in part")
     }

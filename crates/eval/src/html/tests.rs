@@ -216,7 +216,7 @@ fn the_page_has_every_part_and_asks_for_nothing_from_outside() {
     assert!(html.contains("<mark>My code is &lt;HXDUBJ&gt;.</mark>"));
     assert!(html.contains("State: no difference shown in any of 1 tests."));
     assert!(html.contains("baselines: b is better than a in 1 of 2 tests"));
-    assert!(html.contains("1 hold, 0 hold in part, 1 are refuted and 1 were not tested"));
+    assert!(html.contains("1 hold, 0 hold in part, 0 are not shown, 1 are refuted and 1 were not tested"));
     assert!(files.iter().any(|(name, _)| name == "figure-2-budgets-airline--desk-.svg"));
     assert_eq!(made(&study), Page { html, files }, "the same study, the same bytes");
 }

@@ -158,9 +158,9 @@ fn removals(study: &Study, main: &str) -> Vec<Claim> {
         let title = format!("Largest removal of history with everything good, {what}");
         let figure = curve.all_good;
         let verdict = match figure {
-            Some(figure) if figure.low >= bar => "reached, whole interval",
-            Some(figure) if figure.value >= bar - 5e-4 => "reached, though the interval reaches below",
-            _ => "not reached",
+            Some(figure) if figure.low >= bar => "holds: reached, whole interval",
+            Some(figure) if figure.value >= bar - 5e-4 => "holds: reached, though the interval reaches below",
+            _ => "refuted: not reached",
         };
         let ours = figure.map_or_else(|| "none".to_owned(), |figure| per_cent(figure.value));
         Some(claim(&title, &format!("– (bar {:.0} %)", bar * 100.0), ours, figure, verdict))
@@ -172,7 +172,7 @@ fn at_fifth(study: &Study, main: &str) -> Vec<Claim> {
     let of = |mode: &str| {
         let point = point(curve(study, CALLS, main, mode)?, 0.20)?;
         let args = point.args?;
-        let verdict = if args.value >= 0.96 { "reached" } else { "not reached" };
+        let verdict = if args.value >= 0.96 { "holds: reached" } else { "refuted: not reached" };
         let ours = format!("{} ({} removed)", per_cent(args.value), per_cent(point.removed));
         Some(claim(
             &format!("Argument values kept at a budget of 20 %, {mode}"),
@@ -203,7 +203,7 @@ fn family(study: &Study, family: &str, dataset: &str, title: &str) -> Option<Cla
     );
     let verdict = match (won, lost) {
         (_, 0) if won == all.len() => "holds everywhere",
-        (0, 0) => "no difference shown",
+        (0, 0) => "not shown: no difference",
         (_, 0) => "holds where there is a difference",
         (0, _) => "refuted",
         _ => "mixed",
@@ -232,7 +232,7 @@ fn price(study: &Study) -> Option<Claim> {
     } else if figure.value <= 0.5 {
         "holds"
     } else {
-        "not reached"
+        "refuted: not reached"
     };
     let title = format!("Price of the input on long sessions at 99 % of the argument values ({provider})");
     Some(claim(&title, "– (bar 0.50)", format!("{}{rule}", told(line, figure)), Some(*figure), verdict))
@@ -248,7 +248,7 @@ fn winner(study: &Study, main: &str) -> Option<Claim> {
     } else if figure.value > 0.738 {
         "holds, though the interval reaches below"
     } else {
-        "not reached"
+        "refuted: not reached"
     };
     Some(claim(
         "Agreement with human votes on MT-Bench",

@@ -88,7 +88,7 @@ fn a_rival_that_is_worse_everywhere_is_found_worse_and_adjusted() {
     };
     assert_eq!(verdict("The state earns"), "holds everywhere");
     assert_eq!(verdict("Above every untrained baseline, tau"), "holds where there is a difference");
-    assert_eq!(verdict("Largest removal of history with everything good, re-ranked"), "not reached");
+    assert_eq!(verdict("Largest removal of history with everything good, re-ranked"), "refuted: not reached");
     assert!(verdict("Tokens saved").starts_with("refuted"), "no full context was replayed");
 }
 
