@@ -26,7 +26,7 @@ use crate::EvalError;
 mod report;
 mod tally;
 
-pub use report::{CallReport, CallRow, Estimate, PAPER_CLAIM};
+pub use report::{CallReport, CallRow, PAPER_CLAIM};
 use tally::{Tally, tallies};
 
 /// Share of the used items, and of the calls bound to stay, that the gate may lose on validation episodes.

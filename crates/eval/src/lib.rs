@@ -23,7 +23,7 @@ mod winner;
 
 pub use calibration::{Calibration, Kind};
 pub use calls::{
-    CallEvaluation, CallReport, CallRow, Estimate, PAPER_CLAIM, TOLERANCE, calibrate_calls, evaluate_calls,
+    CallEvaluation, CallReport, CallRow, PAPER_CLAIM, TOLERANCE, calibrate_calls, evaluate_calls,
     threshold_of,
 };
 pub use error::EvalError;

@@ -30,6 +30,7 @@ use crate::{
     method::{Method, learned_scores},
     metric::{Counts, measure},
     replay::{Scores, calibrate, kept_share, viewers},
+    replays::numbered,
     stats::{RESAMPLES, cluster_bootstrap},
     view::Viewer,
 };
@@ -99,7 +100,7 @@ pub fn price(request: &Pricing<'_>, on_strategy: impl Fn(Strategy)) -> Result<Pr
         request,
         kind,
         calibration: papers.and_then(|papers| Calibration::from_meta(papers, kind)),
-        clusters: clusters(request.sessions),
+        clusters: numbered(request.sessions.iter().map(|session| session.group.as_str())),
         observed: &observed,
         viewers: viewers(&observed, request.counter),
         rule_scores: observed.par_iter().map(coverage).collect(),
@@ -124,16 +125,6 @@ pub fn price(request: &Pricing<'_>, on_strategy: impl Fn(Strategy)) -> Result<Pr
         output_price: request.output_price,
         rows,
     })
-}
-
-/// Number of each session's group, in order of first appearance.
-fn clusters(sessions: &[Episode]) -> Vec<usize> {
-    let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut number = |group| {
-        let next = numbers.len();
-        *numbers.entry(group).or_insert(next)
-    };
-    sessions.iter().map(|session| number(session.group.as_str())).collect()
 }
 
 struct Till<'a> {

@@ -32,6 +32,7 @@ mod paired_t;
 mod sign_flip;
 mod wilcoxon;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use bootstrap::{
@@ -68,6 +69,32 @@ impl Interval {
     #[must_use]
     pub fn not_inferior(&self, margin: f64) -> bool {
         self.low >= -margin
+    }
+}
+
+/// An [`Interval`] as reports and files have it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Figure {
+    /// The figure.
+    pub value: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+impl Figure {
+    /// A share and its interval in per cent.
+    #[must_use]
+    pub fn per_cent(&self) -> String {
+        let [value, low, high] = [self.value, self.low, self.high].map(|share| share * 100.0);
+        format!("{value:.1} % [{low:.1}, {high:.1}]")
+    }
+}
+
+impl From<Interval> for Figure {
+    fn from(Interval { estimate, low, high }: Interval) -> Self {
+        Self { value: estimate, low, high }
     }
 }
 

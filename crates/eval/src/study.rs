@@ -10,22 +10,12 @@ mod compare;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::stats::Figure;
 pub use claims::claims;
 pub use collect::{Part, TrialFigures, Verdicts, collect};
 
 /// Version of the file format.
 pub const STUDY_VERSION: u32 = 1;
-
-/// A figure with its 95 % interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Figure {
-    /// The figure.
-    pub value: f64,
-    /// Lower end.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
-}
 
 /// Everything a sweep found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -23,7 +23,6 @@ use crate::{EvalError, method::learned_scores};
 use digest::digest;
 pub use digest::digest_answers;
 use line::{LengthLine, TextLine};
-pub(crate) use report::Estimate;
 pub use report::{WinnerReport, WinnerRow};
 
 /// Shares of each answer that the digests keep.

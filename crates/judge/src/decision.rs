@@ -6,7 +6,10 @@ use lrrc_episode::{
     Episode, Role,
     observe::{Call, Observed},
 };
-use lrrc_eval::{Kept, stats::Unit};
+use lrrc_eval::{
+    Kept,
+    stats::{Figure, Unit},
+};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -15,7 +18,7 @@ use crate::{
     chat::{Ask, ChatOptions, Message, Reply, merged},
     digest::{Budget, Digester, Digests, Groups},
     error::JudgeError,
-    figure::{ArmUsage, Figure, unit},
+    figure::{self, ArmUsage, unit},
     sample::sample,
 };
 
@@ -134,14 +137,14 @@ impl Decisions {
             let same = full.as_ref().zip(digest.as_ref()).is_some_and(|(full, digest)| full.same(digest));
             unit(call.cluster, same, full.is_some())
         });
-        let same_as_full = Figure::share(&both.collect::<Vec<_>>(), seed)?;
+        let same_as_full = figure::share(&both.collect::<Vec<_>>(), seed)?;
         let (exact_full, exact_digest) = (self.units(&full, Action::same), self.units(&digest, Action::same));
         Ok(DecisionReport {
             calls: self.calls.len(),
             groups: self.groups,
             full: self.arm(0, &full, asks, replies, seed)?,
             digest: self.arm(1, &digest, asks, replies, seed)?,
-            difference: Figure::difference(&exact_digest, &exact_full, seed)?,
+            difference: figure::difference(&exact_digest, &exact_full, seed)?,
             same_as_full,
         })
     }
@@ -168,8 +171,8 @@ impl Decisions {
         let places = self.calls.iter().map(|call| call.asks[arm]);
         places.clone().for_each(|at| usage.add(&asks[at], &replies[at]));
         Ok(DecisionArm {
-            same_action: Figure::share(&self.units(actions, Action::same), seed)?,
-            same_tool: Figure::share(&self.units(actions, Action::same_tool), seed)?,
+            same_action: figure::share(&self.units(actions, Action::same), seed)?,
+            same_tool: figure::share(&self.units(actions, Action::same_tool), seed)?,
             said: actions.iter().filter(|action| matches!(action, Some(Action::Say))).count(),
             no_answer: actions.iter().filter(|action| action.is_none()).count(),
             cut: places.filter(|at| replies[*at].cut).count(),

@@ -1,37 +1,18 @@
 //! Shares with their intervals, and tokens as the endpoint counted them.
 
-use lrrc_eval::stats::{Interval, RESAMPLES, StatsError, Unit, cluster_bootstrap, paired_bootstrap};
+use lrrc_eval::stats::{Figure, Interval, RESAMPLES, StatsError, Unit, cluster_bootstrap, paired_bootstrap};
 use serde::Serialize;
 
 use crate::chat::{Ask, Reply};
 
-/// A share, or a difference of shares, with its 95 % cluster-bootstrap interval over groups.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Figure {
-    /// The share.
-    pub value: f64,
-    /// Lower end of the interval.
-    pub low: f64,
-    /// Upper end of the interval.
-    pub high: f64,
+/// The share of units; `None` where no unit has weight.
+pub(crate) fn share(units: &[Unit], seed: u64) -> Result<Option<Figure>, StatsError> {
+    weighed(cluster_bootstrap(units, RESAMPLES, seed))
 }
 
-impl From<Interval> for Figure {
-    fn from(interval: Interval) -> Self {
-        Self { value: interval.estimate, low: interval.low, high: interval.high }
-    }
-}
-
-impl Figure {
-    /// The share of units; `None` where no unit has weight.
-    pub(crate) fn share(units: &[Unit], seed: u64) -> Result<Option<Self>, StatsError> {
-        weighed(cluster_bootstrap(units, RESAMPLES, seed))
-    }
-
-    /// The difference of the share of `a` and that of `b` over the same units.
-    pub(crate) fn difference(a: &[Unit], b: &[Unit], seed: u64) -> Result<Option<Self>, StatsError> {
-        weighed(paired_bootstrap(a, b, RESAMPLES, seed))
-    }
+/// The difference of the share of `a` and that of `b` over the same units.
+pub(crate) fn difference(a: &[Unit], b: &[Unit], seed: u64) -> Result<Option<Figure>, StatsError> {
+    weighed(paired_bootstrap(a, b, RESAMPLES, seed))
 }
 
 fn weighed(interval: Result<Interval, StatsError>) -> Result<Option<Figure>, StatsError> {

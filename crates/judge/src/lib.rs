@@ -14,9 +14,8 @@
 //! ```no_run
 //! use std::time::Duration;
 //! use lrrc_judge::{Cache, Caps, Endpoint, Game, Judge, Retry, Setup};
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let setup: Setup<'_> = unimplemented!();
-//! let game = Game::prepare(&setup)?;
+//! # fn example(setup: &Setup<'_>) -> Result<(), Box<dyn std::error::Error>> {
+//! let game = Game::prepare(setup)?;
 //! let judge = Judge {
 //!     endpoint: Endpoint::new("http://localhost:8000/v1", None, Duration::from_secs(120))?,
 //!     cache: Cache::new(".lrrc-cache/judge"),
@@ -56,9 +55,10 @@ pub use chat::{Ask, ChatOptions, Message, Reply, Usage};
 pub use decision::{DecisionArm, DecisionReport};
 pub use endpoint::{Endpoint, Secret};
 pub use error::JudgeError;
-pub use figure::{ArmUsage, Figure};
+pub use figure::ArmUsage;
 pub use game::{Game, Setup};
 pub use ledger::{Caps, Estimate, Prices};
+pub use lrrc_eval::stats::Figure;
 pub use pair::{PairArm, PairReport};
 pub use play::{Event, Judge, Played};
 pub use report::JudgeReport;

@@ -1,7 +1,10 @@
 //! Pairwise verdicts: two answers in both orders, as full texts and as digests, against the people who voted.
 
 use lrrc_episode::{Agent, Episode, Query, Role};
-use lrrc_eval::{Kept, stats::Unit};
+use lrrc_eval::{
+    Kept,
+    stats::{Figure, Unit},
+};
 use regex::Regex;
 use serde::Serialize;
 
@@ -9,7 +12,7 @@ use crate::{
     chat::{Ask, ChatOptions, Message, Reply},
     digest::{Budget, Digester, Digests, Groups},
     error::JudgeError,
-    figure::{ArmUsage, Figure, unit},
+    figure::{self, ArmUsage, unit},
     sample::sample,
     verdict::{Verdict, parse_verdict},
 };
@@ -129,13 +132,13 @@ impl Pairs {
             let [full, digest] = [full, digest].map(verdict);
             unit(pair.cluster, full == digest, full.is_some())
         });
-        let same_as_full = Figure::share(&both.collect::<Vec<_>>(), seed)?;
+        let same_as_full = figure::share(&both.collect::<Vec<_>>(), seed)?;
         Ok(PairReport {
             pairs: self.pairs.len(),
             groups: self.groups,
             full: self.arm(0, &full, asks, replies, seed)?,
             digest: self.arm(1, &digest, asks, replies, seed)?,
-            difference: Figure::difference(&self.agreement(&digest), &self.agreement(&full), seed)?,
+            difference: figure::difference(&self.agreement(&digest), &self.agreement(&full), seed)?,
             same_as_full,
         })
     }
@@ -179,9 +182,9 @@ impl Pairs {
         });
         let count = |holds: &dyn Fn(&Places) -> bool| places.iter().filter(|places| holds(places)).count();
         Ok(PairArm {
-            agreement: Figure::share(&self.agreement(places), seed)?,
-            agreement_decided: Figure::share(&decided, seed)?,
-            position_bias: Figure::share(&biased, seed)?,
+            agreement: figure::share(&self.agreement(places), seed)?,
+            agreement_decided: figure::share(&decided, seed)?,
+            position_bias: figure::share(&biased, seed)?,
             first_twice: count(&|places| twice(places, Verdict::First)),
             second_twice: count(&|places| twice(places, Verdict::Second)),
             flipped: count(&|places| matches!(places, [Some(one), Some(other)] if *one != other.turned())),

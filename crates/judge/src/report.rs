@@ -1,12 +1,13 @@
 //! What a game showed: JSON for machines, tables for reading.
 
 use comfy_table::{Cell, CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
+use lrrc_eval::stats::Figure;
 use serde::Serialize;
 
 use crate::{
     chat::Usage,
     decision::{DecisionArm, DecisionReport},
-    figure::{ArmUsage, Figure},
+    figure::ArmUsage,
     pair::{PairArm, PairReport},
 };
 

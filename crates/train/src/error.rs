@@ -130,6 +130,12 @@ pub enum TrainError {
     /// The winners of a held-out fold could not be predicted.
     #[error("the winners of a held-out fold could not be predicted")]
     Winners(#[source] lrrc_eval::EvalError),
+    /// A sweep, or what its folders hold, cannot be used.
+    #[error("{reason}")]
+    Sweep {
+        /// Why.
+        reason: String,
+    },
     /// There is nothing to resume.
     #[error("cannot resume: {reason}")]
     Resume {

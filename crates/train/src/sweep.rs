@@ -108,7 +108,7 @@ fn announce(spec: &SweepSpec, dir: &Path) -> Result<(), TrainError> {
     let text = spec.to_toml();
     match std::fs::read_to_string(&path) {
         Ok(known) if known != text => {
-            return Err(TrainError::Resume {
+            return Err(TrainError::Sweep {
                 reason: format!("{} holds another sweep; choose another --out", dir.display()),
             });
         }
@@ -126,7 +126,7 @@ fn announce(spec: &SweepSpec, dir: &Path) -> Result<(), TrainError> {
 pub fn sweep_one(spec: &SweepSpec, dir: &Path, name: &str, stop: &AtomicBool) -> Result<Status, TrainError> {
     let trials = spec.trials()?;
     announce(spec, dir)?;
-    let trial = trials.iter().find(|trial| trial.name == name).ok_or_else(|| TrainError::Resume {
+    let trial = trials.iter().find(|trial| trial.name == name).ok_or_else(|| TrainError::Sweep {
         reason: format!("no trial is called {name}; see {}", dir.join("trials.jsonl").display()),
     })?;
     Ok(trial::run(trial, spec, &dir.join("trials").join(name), stop))

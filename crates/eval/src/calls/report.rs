@@ -7,20 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::{Scores, tally::Tally};
 use crate::{
     EvalError,
-    stats::{RESAMPLES, cluster_bootstrap, cluster_statistic},
+    stats::{Figure, RESAMPLES, cluster_bootstrap, cluster_statistic},
 };
 
 /// Share of the calls that the paper claims to save.
 pub const PAPER_CLAIM: f64 = 0.18;
-
-/// A figure as a fraction, with its 95 % cluster-bootstrap interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Estimate {
-    /// Over all episodes.
-    pub estimate: f64,
-    /// 2.5th and 97.5th percentile.
-    pub interval: [f64; 2],
-}
 
 /// Figures of all ways to skip calls on one data set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,17 +38,17 @@ pub struct CallRow {
     /// Its name.
     pub name: String,
     /// Calls skipped, of all.
-    pub removed: Estimate,
+    pub removed: Figure,
     /// Tokens saved, of all that calls read and write.
-    pub tokens_saved: Estimate,
+    pub tokens_saved: Figure,
     /// Weight of used items lost, of those that calls brought; `None` where no later output used any.
-    pub lost: Option<Estimate>,
+    pub lost: Option<Figure>,
     /// Calls skipped of those bound to stay.
     pub bound_removed: f64,
     /// Episodes whose recorded trajectory would have changed.
-    pub changed: Estimate,
+    pub changed: Figure,
     /// Chance that a useful call scores above a useless one; rules have none.
-    pub auc: Option<Estimate>,
+    pub auc: Option<Figure>,
     /// Calls with a smaller chance are skipped.
     pub threshold: Option<f64>,
     /// Calls that the same scores could skip with a threshold set on these episodes themselves.
@@ -76,7 +67,7 @@ impl CallRow {
                 let (part, all) = of(tally);
                 (*cluster, part, all)
             });
-            cluster_bootstrap(&units.collect::<Vec<_>>(), RESAMPLES, seed).map(Estimate::from)
+            cluster_bootstrap(&units.collect::<Vec<_>>(), RESAMPLES, seed).map(Figure::from)
         };
         let mut total = Tally::default();
         tallies.iter().for_each(|tally| total.add(tally));
@@ -110,7 +101,7 @@ impl CallRow {
             by_cluster[*cluster].extend(scores.iter().copied().zip(labels));
         }
         let pooled = |drawn: &[&Vec<(f64, bool)>]| auc(drawn.iter().flat_map(|own| own.iter().copied()));
-        let auc = cluster_statistic(&by_cluster, RESAMPLES, seed, pooled).ok().map(Estimate::from);
+        let auc = cluster_statistic(&by_cluster, RESAMPLES, seed, pooled).ok().map(Figure::from);
         let removed: f64 = hindsight.iter().map(|tally| tally.removed).sum();
         let calls: f64 = hindsight.iter().map(|tally| tally.calls).sum();
         Ok(Self { auc, threshold: Some(threshold), removed_in_hindsight: Some(removed / calls), ..self })
@@ -131,12 +122,6 @@ pub(super) fn auc(calls: impl Iterator<Item = (f64, bool)>) -> Option<f64> {
         useful += good;
     }
     (useless * useful > 0.0).then(|| won / (useless * useful))
-}
-
-impl From<crate::stats::Interval> for Estimate {
-    fn from(interval: crate::stats::Interval) -> Self {
-        Self { estimate: interval.estimate, interval: [interval.low, interval.high] }
-    }
 }
 
 impl CallReport {
@@ -163,13 +148,13 @@ impl CallReport {
         table.set_header(std::iter::once("method").chain(heads).chain(rest));
         for row in &self.rows {
             let cells = [
-                row.removed.shown(),
-                row.tokens_saved.shown(),
-                row.lost.map_or("–".into(), |lost| lost.shown()),
+                row.removed.per_cent(),
+                row.tokens_saved.per_cent(),
+                row.lost.map_or("–".into(), |lost| lost.per_cent()),
                 format!("{:.1} %", row.bound_removed * 100.0),
-                row.changed.shown(),
+                row.changed.per_cent(),
                 row.auc.map_or("–".into(), |auc| {
-                    format!("{:.3} [{:.3}, {:.3}]", auc.estimate, auc.interval[0], auc.interval[1])
+                    format!("{:.3} [{:.3}, {:.3}]", auc.value, auc.low, auc.high)
                 }),
                 row.removed_in_hindsight.map_or("–".into(), |share| format!("{:.1} %", share * 100.0)),
             ];
@@ -187,12 +172,12 @@ impl CallReport {
         let gate = of("call gate").map_or_else(
             || "This checkpoint has no call gate; train one to see what it removes.".to_owned(),
             |row| {
-                let reached = if row.removed.estimate >= self.paper_claim { "reached" } else { "not reached" };
+                let reached = if row.removed.value >= self.paper_claim { "reached" } else { "not reached" };
                 format!(
                     "The call gate removes {} of the calls and loses {} of the used items; the paper's {claim:.0} % \
                      is {reached}.",
-                    row.removed.shown(),
-                    row.lost.map_or("none".into(), |lost| lost.shown()),
+                    row.removed.per_cent(),
+                    row.lost.map_or("none".into(), |lost| lost.per_cent()),
                 )
             },
         );
@@ -200,26 +185,17 @@ impl CallReport {
             format!(
                 " With perfect foresight {} could be removed at 1 % loss, without skipping a call that acts, is \
                  answered by a person or ends the episode.",
-                row.removed.shown()
+                row.removed.per_cent()
             )
         });
         let alone = of("items alone").map_or(String::new(), |row| {
             format!(
                 " Skipping whatever brought no used item, replies included, would remove {} and change {} of the \
                  trajectories.",
-                row.removed.shown(),
-                row.changed.shown()
+                row.removed.per_cent(),
+                row.changed.per_cent()
             )
         });
         gate + &oracle + &alone
-    }
-}
-
-impl Estimate {
-    /// The figure and its interval in per cent.
-    #[must_use]
-    pub fn shown(&self) -> String {
-        let [low, high] = self.interval.map(|share| share * 100.0);
-        format!("{:.1} % [{low:.1}, {high:.1}]", self.estimate * 100.0)
     }
 }

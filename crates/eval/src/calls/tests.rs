@@ -52,11 +52,11 @@ fn rules_and_oracle_skip_what_nothing_depends_on() {
     let report = report(&[booking("a"), booking("b")]).unwrap();
     let row = |name: &str| report.rows.iter().find(|row| row.name == name).unwrap();
     assert_eq!((report.calls, report.bound, report.groups), (10, 4, 2));
-    assert_eq!(row("repeated reads").removed.estimate, 0.2, "the second search for Boston");
-    assert_eq!(row("oracle").removed.estimate, 0.4, "that and the search for Denver");
-    assert_eq!(row("oracle").lost.unwrap().estimate, 0.0);
-    assert_eq!((row("oracle").bound_removed, row("oracle").changed.estimate), (0.0, 0.0));
-    assert!(row("oracle").tokens_saved.estimate > 0.3);
+    assert_eq!(row("repeated reads").removed.value, 0.2, "the second search for Boston");
+    assert_eq!(row("oracle").removed.value, 0.4, "that and the search for Denver");
+    assert_eq!(row("oracle").lost.unwrap().value, 0.0);
+    assert_eq!((row("oracle").bound_removed, row("oracle").changed.value), (0.0, 0.0));
+    assert!(row("oracle").tokens_saved.value > 0.3);
     assert!(report.verdict().contains("no call gate"));
     assert!(report.table().contains("40.0 % [40.0, 40.0]"));
 }
@@ -117,7 +117,7 @@ fn the_gate_stands_with_and_without_state_beside_the_rules() {
     assert_eq!(names, ["call gate", "no-state gate", "repeated reads", "oracle", "items alone"]);
     for row in &report.rows[..2] {
         // Without a threshold in the papers of the checkpoint it is set on these episodes.
-        assert_eq!(Some(row.removed.estimate), row.removed_in_hindsight);
+        assert_eq!(Some(row.removed.value), row.removed_in_hindsight);
         assert!(row.auc.is_some() && row.threshold.is_some() && row.bound_removed == 0.0, "{row:?}");
     }
     assert_eq!(report, evaluate_calls(&request).unwrap(), "a function of episodes, weights and seed");

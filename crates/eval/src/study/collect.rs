@@ -14,8 +14,8 @@ use crate::{
     metric::Counts,
     price::PriceReport,
     replays::{Replays, numbered},
-    stats::{Interval, RESAMPLES, Unit, cluster_bootstrap, cluster_statistic, paired_t_test},
-    winner::{Estimate, Verdict, WinnerReport},
+    stats::{RESAMPLES, Unit, cluster_bootstrap, cluster_statistic, paired_t_test},
+    winner::{Verdict, WinnerReport},
 };
 
 /// Bound recall, answer values, content words and replay that count as everything good.
@@ -246,12 +246,6 @@ fn all_good(pooled: &Pooled, clusters: &[usize], seed: u64) -> Result<Option<Fig
     Ok((figure.value > 0.0).then_some(figure))
 }
 
-impl From<Interval> for Figure {
-    fn from(Interval { estimate, low, high }: Interval) -> Self {
-        Self { value: estimate, low, high }
-    }
-}
-
 fn arms(parts: &[Part]) -> Vec<ArmSummary> {
     let mut arms: Vec<ArmSummary> = Vec::new();
     for part in parts {
@@ -342,12 +336,12 @@ fn calls(parts: &[Part]) -> Vec<NamedFigures> {
             let row = |row: &crate::calls::CallRow| {
                 let plain = |value: f64| Figure { value, low: value, high: value };
                 let mut figures = vec![
-                    ("calls removed".to_owned(), plain(row.removed.estimate)),
-                    ("tokens saved".to_owned(), plain(row.tokens_saved.estimate)),
-                    ("trajectories changed".to_owned(), plain(row.changed.estimate)),
+                    ("calls removed".to_owned(), plain(row.removed.value)),
+                    ("tokens saved".to_owned(), plain(row.tokens_saved.value)),
+                    ("trajectories changed".to_owned(), plain(row.changed.value)),
                 ];
-                figures.extend(row.lost.map(|lost| ("used items lost".to_owned(), plain(lost.estimate))));
-                figures.extend(row.auc.map(|auc| ("AUC".to_owned(), plain(auc.estimate))));
+                figures.extend(row.lost.map(|lost| ("used items lost".to_owned(), plain(lost.value))));
+                figures.extend(row.auc.map(|auc| ("AUC".to_owned(), plain(auc.value))));
                 NamedFigures {
                     dataset: report.dataset.clone(),
                     arm: part.arm.clone(),
@@ -372,19 +366,14 @@ fn winners(parts: &[Part], seed: u64) -> Result<Vec<NamedFigures>, EvalError> {
     }
     let mut rows = Vec::new();
     for ((dataset, arm), verdicts) in pooled {
-        let figure = |estimate: Estimate| Figure {
-            value: estimate.value,
-            low: estimate.interval[0],
-            high: estimate.interval[1],
-        };
         rows.extend(WinnerReport::of(&dataset, &verdicts, seed)?.rows.into_iter().map(|row| NamedFigures {
             dataset: dataset.clone(),
             arm: arm.clone(),
             name: format!("{}, {}", row.predictor.name(), row.view),
             figures: vec![
-                ("agreement with votes".to_owned(), figure(row.agreement)),
-                ("agreement with the full text".to_owned(), figure(row.same_as_full)),
-                ("over text features".to_owned(), figure(row.over_text_features)),
+                ("agreement with votes".to_owned(), row.agreement),
+                ("agreement with the full text".to_owned(), row.same_as_full),
+                ("over text features".to_owned(), row.over_text_features),
             ],
         }));
     }

@@ -8,17 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::{Predictor, Verdict, View};
 use crate::{
     EvalError,
-    stats::{Interval, RESAMPLES, Unit, cluster_bootstrap, paired_bootstrap},
+    stats::{Figure, RESAMPLES, Unit, cluster_bootstrap, paired_bootstrap},
 };
-
-/// An estimate with its 95 % cluster-bootstrap interval over groups.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Estimate {
-    /// The estimate, as a fraction.
-    pub value: f64,
-    /// Lower and upper bound.
-    pub interval: [f64; 2],
-}
 
 /// Figures of one predictor under one view, as fractions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,11 +19,11 @@ pub struct WinnerRow {
     /// Who predicted.
     pub predictor: Predictor,
     /// Share of the decided records on which the prediction is people's verdict; no preference counts ½.
-    pub agreement: Estimate,
+    pub agreement: Figure,
     /// Share of all records on which the prediction is the one from the full text.
-    pub same_as_full: Estimate,
+    pub same_as_full: Figure,
     /// `agreement` less that of the text features under the same view, paired by record.
-    pub over_text_features: Estimate,
+    pub over_text_features: Figure,
 }
 
 /// Figures of all predictors under all views on one data set.
@@ -101,9 +92,9 @@ impl WinnerReport {
             table.add_row([
                 row.view.clone(),
                 row.predictor.name().to_owned(),
-                per_cent(row.agreement),
-                per_cent(row.over_text_features),
-                per_cent(row.same_as_full),
+                row.agreement.per_cent(),
+                row.over_text_features.per_cent(),
+                row.same_as_full.per_cent(),
             ]);
         }
         table.to_string()
@@ -149,17 +140,6 @@ impl Pool<'_> {
         });
         units.collect()
     }
-}
-
-impl From<Interval> for Estimate {
-    fn from(interval: Interval) -> Self {
-        Self { value: interval.estimate, interval: [interval.low, interval.high] }
-    }
-}
-
-fn per_cent(estimate: Estimate) -> String {
-    let [low, high] = estimate.interval;
-    format!("{:.1} [{:.1}, {:.1}]", estimate.value * 100.0, low * 100.0, high * 100.0)
 }
 
 #[cfg(test)]

@@ -115,7 +115,7 @@ fn sweeps(dirs: &[PathBuf]) -> Result<Vec<(SweepSpec, Vec<PathBuf>)>, TrainError
 }
 
 fn fault(reason: String) -> TrainError {
-    TrainError::Resume { reason }
+    TrainError::Sweep { reason }
 }
 
 fn record(dir: &Path) -> Option<TrialRecord> {
@@ -180,7 +180,7 @@ fn io(path: &Path) -> impl Fn(std::io::Error) -> TrainError + '_ {
 }
 
 fn malformed(path: &Path, error: &serde_json::Error) -> TrainError {
-    TrainError::Resume {
+    TrainError::Sweep {
         reason: format!("{}: {error}; delete its trial folder and run the sweep again", path.display()),
     }
 }

@@ -19,7 +19,7 @@ pub struct SweepSpec {
     /// Training configuration that every model arm starts from: a preset or a file.
     #[serde(default = "base")]
     pub base: String,
-    /// Seeds of the weights, 1 to this number.
+    /// Seeds of the weights, 1 to this number; in the diagonal design at least as many as there are folds.
     #[serde(default = "five")]
     pub seeds: u64,
     /// Folds of the group k-fold.
