@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::cmd::{
     bench::BenchCommand, dataset::DatasetCommand, eval::EvalArgs, quickstart::QuickstartArgs,
-    report::ReportArgs, reproduce::ReproduceArgs, sweep::SweepArgs, train::TrainArgs, winner::WinnerArgs,
+    report::ReportArgs, reproduce::ReproduceArgs, sweep::SweepArgs, train::TrainArgs,
 };
 
 /// Low-rank recurrent coordination for communication-efficient multi-LLM agent systems.
@@ -27,7 +27,6 @@ pub(crate) enum Command {
     Sweep(SweepArgs),
     Reproduce(ReproduceArgs),
     Eval(Box<EvalArgs>),
-    Winner(WinnerArgs),
     Report(ReportArgs),
     /// Measure how long things take on this machine.
     #[command(subcommand)]

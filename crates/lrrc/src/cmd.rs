@@ -10,7 +10,6 @@ pub(crate) mod report;
 pub(crate) mod reproduce;
 pub(crate) mod sweep;
 pub(crate) mod train;
-pub(crate) mod winner;
 
 use crate::args::{Cli, Command};
 
@@ -23,7 +22,6 @@ pub(crate) fn run(cli: Cli) -> miette::Result<()> {
         Command::Eval(args) => eval::run(&args),
         Command::Reproduce(args) => reproduce::run(&args),
         Command::Sweep(args) => sweep::run(&args),
-        Command::Winner(args) => winner::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Bench(command) => bench::run(&command),
     }
