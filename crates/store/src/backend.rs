@@ -1,6 +1,8 @@
 //! What a store must be able to do, whatever lies below it.
 
 pub(crate) mod memory;
+pub(crate) mod redb;
+mod runs;
 
 use std::fmt;
 use std::time::Duration;
@@ -285,7 +287,7 @@ pub trait Backend: Send + Sync {
     /// and the order of their commits is the backend's.
     fn epoch(&self) -> Option<u32>;
 
-    /// The revision of the last commit that changed a record.
+    /// Where the feed stands: every commit until now has this revision or a lower one.
     ///
     /// # Errors
     /// [`BackendError::Unavailable`], [`BackendError::Closed`].
@@ -357,4 +359,13 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// [`BackendError::Unavailable`], [`BackendError::Closed`].
     fn sweep(&self, digests: &[Digest], put_before_ms: u64) -> Result<u64, BackendError>;
+}
+
+/// Cuts `changes` to at most `max`, never within a commit; the first commit stays whole.
+fn whole_commits(mut changes: Vec<Change>, max: usize) -> Vec<Change> {
+    let Some(first) = changes.first().map(|change| change.revision) else { return changes };
+    if let Some(cut) = changes.get(max).map(|over| over.revision) {
+        changes.retain(|change| change.revision < cut || change.revision == first);
+    }
+    changes
 }

@@ -25,5 +25,6 @@ mod backend;
 mod digest;
 
 pub use backend::memory::{MemoryBackend, MemoryDisk};
+pub use backend::redb::RedbBackend;
 pub use backend::{Backend, BackendError, Batch, BlobInfo, Change, Entry, Expect, Listing, Revision, Write};
 pub use digest::{Digest, digest_of};

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::runs::Runs;
 use super::{Backend, BackendError, Batch, BlobInfo, Change, Entry, Listing, Revision, Write};
 use crate::digest::Digest;
 
@@ -38,13 +39,10 @@ struct Undo {
 #[derive(Debug, Default)]
 struct Tables {
     revision: Revision,
-    /// The feed holds what came after this revision.
-    oldest: Revision,
     entries: BTreeMap<String, Entry>,
     log: BTreeMap<Revision, Vec<Change>>,
     blobs: BTreeMap<Digest, (u64, Bytes)>,
-    /// First revision of a run, and the last revision that outlived the run before it.
-    runs: BTreeMap<Revision, Revision>,
+    runs: Runs,
 }
 
 /// A backend that forgets everything with its last [`MemoryDisk`].
@@ -92,7 +90,7 @@ impl MemoryBackend {
         let end = state.now.revision;
         let start = end.next_run();
         state.now.revision = start;
-        state.now.runs.insert(start, end);
+        state.now.runs.push(start, end);
         state.epoch += 1;
         let epoch = state.epoch;
         drop(state);
@@ -176,18 +174,8 @@ impl Tables {
         }
     }
 
-    fn followable(&self, after: Revision) -> Result<(), BackendError> {
-        let next_run = self.runs.range((Bound::Excluded(after), Bound::Unbounded)).next();
-        let taken_back = next_run.is_some_and(|(_, end)| after > *end);
-        if after < self.oldest || after > self.revision || taken_back {
-            let oldest = if after < self.oldest { self.oldest } else { self.revision };
-            return Err(BackendError::Compacted { after, oldest });
-        }
-        Ok(())
-    }
-
     fn has_after(&self, after: Revision) -> Result<bool, BackendError> {
-        self.followable(after)?;
+        self.runs.followable(after, self.revision)?;
         Ok(self.log.keys().next_back().is_some_and(|last| *last > after))
     }
 }
@@ -233,7 +221,7 @@ impl Backend for MemoryBackend {
 
     fn changes(&self, after: Revision, max: usize) -> Result<Vec<Change>, BackendError> {
         let state = self.state()?;
-        state.now.followable(after)?;
+        state.now.runs.followable(after, state.now.revision)?;
         let mut changes: Vec<Change> = Vec::new();
         for commit in
             state.now.log.range((Bound::Excluded(after), Bound::Unbounded)).map(|(_, commit)| commit)
@@ -263,8 +251,7 @@ impl Backend for MemoryBackend {
     fn compact(&self, through: Revision) -> Result<(), BackendError> {
         let mut state = self.state()?;
         let through = through.min(state.now.revision);
-        if through > state.now.oldest {
-            state.now.oldest = through;
+        if state.now.runs.forget(through) {
             state.now.log = state.now.log.split_off(&Revision(through.0 + 1));
         }
         Ok(())
