@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
+use lrrc_coherence::Digest;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::path::Path;
@@ -18,7 +19,8 @@ use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
 
 use crate::backend::{Backend, BackendError};
-use crate::digest::{Digest, digest_of};
+
+use crate::digest::digest_of;
 
 const FOLDER: &str = "blobs";
 
@@ -46,7 +48,9 @@ impl Default for ContentRules {
 #[derive(Debug, thiserror::Error)]
 pub enum ContentError {
     /// The content is longer than the rules allow.
-    #[error("the content has {size_bytes} bytes, and the limit is {limit_bytes}: split it, or raise the limit of the store")]
+    #[error(
+        "the content has {size_bytes} bytes, and the limit is {limit_bytes}: split it, or raise the limit of the store"
+    )]
     TooLarge {
         /// Its length.
         size_bytes: usize,
@@ -61,7 +65,9 @@ pub enum ContentError {
         digest: Digest,
     },
     /// The bytes are not those that the name stands for.
-    #[error("content {digest} is damaged: its bytes hash to {actual}; put it again or restore the store from a copy")]
+    #[error(
+        "content {digest} is damaged: its bytes hash to {actual}; put it again or restore the store from a copy"
+    )]
     Damaged {
         /// The name.
         digest: Digest,
@@ -180,7 +186,8 @@ impl Content {
 
     fn new(objects: Arc<dyn ObjectStore>, place: String, rules: ContentRules) -> Result<Self, ContentError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| ContentError::Place { place: place.clone(), why: error.to_string() })?;
+        let runtime =
+            runtime.map_err(|error| ContentError::Place { place: place.clone(), why: error.to_string() })?;
         Ok(Self { objects, place, rules, runtime })
     }
 
@@ -240,7 +247,9 @@ impl Content {
     fn put_object(&self, digest: &Digest, content: &Bytes, now_ms: u64) -> Result<u64, ContentError> {
         self.run(async {
             let newest = self.puts_of(digest).await?.into_iter().max();
-            if let Some(put_ms) = newest.filter(|put_ms| put_ms.saturating_add(self.rules.grace_ms / 4) >= now_ms) {
+            if let Some(put_ms) =
+                newest.filter(|put_ms| put_ms.saturating_add(self.rules.grace_ms / 4) >= now_ms)
+            {
                 return Ok(put_ms);
             }
             self.objects.put(&object(digest, now_ms), content.clone().into()).await?;
@@ -256,7 +265,9 @@ impl Content {
             let Some(put_ms) = newest.filter(|newest| Some(*newest) != tried) else {
                 return Err(ContentError::Missing { digest: *digest });
             };
-            let found = self.runtime.block_on(async { self.objects.get(&object(digest, put_ms)).await?.bytes().await });
+            let found = self
+                .runtime
+                .block_on(async { self.objects.get(&object(digest, put_ms)).await?.bytes().await });
             match found {
                 Err(object_store::Error::NotFound { .. }) => tried = Some(put_ms),
                 found => return found.map_err(|source| self.fault(source)),

@@ -9,11 +9,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use lrrc_coherence::Digest;
 
-use crate::backend::{Backend, BackendError};
+use crate::backend::{Backend, BackendError, BlobInfo};
 use crate::content::{Content, ContentError};
-use crate::digest::Digest;
-
 const PAGE: usize = 256;
 
 /// What one collection found and did.
@@ -90,7 +89,8 @@ fn sweep_backend(
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.digest);
         let garbage = page.iter().filter(|blob| !reachable.contains(&blob.digest));
-        let (old, young): (Vec<_>, Vec<_>) = garbage.partition(|blob| blob.put_ms < cutoff_ms);
+        let (old, young): (Vec<&BlobInfo>, Vec<&BlobInfo>) =
+            garbage.partition(|blob| blob.put_ms < cutoff_ms);
         let old: Vec<Digest> = old.into_iter().map(|blob| blob.digest).collect();
         let removed = if old.is_empty() { 0 } else { backend.sweep(&old, cutoff_ms)? };
         swept.removed += removed;

@@ -30,4 +30,5 @@ pub use backend::memory::{MemoryBackend, MemoryDisk};
 pub use backend::redb::RedbBackend;
 pub use backend::{Backend, BackendError, Batch, BlobInfo, Change, Entry, Expect, Listing, Revision, Write};
 pub use content::{Content, ContentError, ContentRules, Placed};
-pub use digest::{Digest, digest_of};
+pub use digest::digest_of;
+pub use lrrc_coherence::Digest;
