@@ -8,9 +8,8 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
+use lrrc_coherence::Digest;
 use serde::{Deserialize, Serialize};
-
-use crate::digest::Digest;
 
 /// The place of a commit in the order of all commits. Revisions rise, with gaps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -22,9 +22,13 @@
 //! ```
 
 mod backend;
+mod content;
 mod digest;
+pub mod gc;
 
 pub use backend::memory::{MemoryBackend, MemoryDisk};
 pub use backend::redb::RedbBackend;
 pub use backend::{Backend, BackendError, Batch, BlobInfo, Change, Entry, Expect, Listing, Revision, Write};
-pub use digest::{Digest, digest_of};
+pub use content::{Content, ContentError, ContentRules, Placed};
+pub use digest::digest_of;
+pub use lrrc_coherence::Digest;

@@ -6,11 +6,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use lrrc_coherence::Digest;
 
 use super::runs::Runs;
 use super::{Backend, BackendError, Batch, BlobInfo, Change, Entry, Listing, Revision, Write};
-use crate::digest::Digest;
-
 /// What outlives a crash of the process that has a [`MemoryBackend`] open.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryDisk(Arc<Shared>);

@@ -11,6 +11,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use lrrc_coherence::Digest;
 use redb::{
     Builder, Database, DatabaseError, Durability, ReadTransaction, ReadableDatabase, ReadableTable,
     StorageBackend, StorageError, TableDefinition, WriteTransaction,
@@ -18,8 +19,6 @@ use redb::{
 
 use super::runs::Runs;
 use super::{Backend, BackendError, Batch, BlobInfo, Change, Entry, Listing, Revision, Write};
-use crate::digest::Digest;
-
 const NAME: &str = "redb";
 const FORMAT: u64 = 1;
 const CACHE_BYTES: usize = 64 << 20;
