@@ -16,7 +16,7 @@ use crate::content::{Content, ContentError};
 const PAGE: usize = 256;
 
 /// What one collection found and did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Swept {
     /// Records that were read.
     pub records: u64,

@@ -21,10 +21,20 @@
 //! # Ok::<(), BackendError>(())
 //! ```
 
+mod address;
+mod agent;
 mod backend;
+mod client;
+mod clock;
 mod content;
+mod daemon;
 mod digest;
+mod error;
 pub mod gc;
+mod home;
+mod limits;
+mod name;
+pub mod wire;
 
 pub use backend::memory::{MemoryBackend, MemoryDisk};
 pub use backend::redb::RedbBackend;
@@ -32,3 +42,14 @@ pub use backend::{Backend, BackendError, Batch, BlobInfo, Change, Entry, Expect,
 pub use content::{Content, ContentError, ContentRules, Placed};
 pub use digest::digest_of;
 pub use lrrc_coherence::Digest;
+pub use address::Address;
+pub use agent::{Agent, AgentConfig, Asked, Counts, Freshness, Happened, Op, Outcome, Read, SectionRead};
+pub use client::{Claim, Client, ClientConfig, Noticed, Watch};
+pub use clock::Clock;
+pub use daemon::listen::Listener;
+pub use daemon::owner::{Handle, Owner};
+pub use daemon::serve;
+pub use error::{Refusal, ServeError, StoreError};
+pub use home::{Chore, Done, Home, HomeConfig, Trace};
+pub use limits::Limits;
+pub use name::{NAME_BYTES_MAX, Name, NameError};
