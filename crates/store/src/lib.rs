@@ -24,6 +24,7 @@
 mod backend;
 mod content;
 mod digest;
+pub mod fault;
 pub mod gc;
 
 pub use backend::memory::{MemoryBackend, MemoryDisk};
