@@ -30,6 +30,7 @@ mod content;
 mod daemon;
 mod digest;
 mod error;
+pub mod fault;
 pub mod gc;
 mod home;
 mod limits;
