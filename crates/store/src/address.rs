@@ -30,7 +30,9 @@ impl FromStr for Address {
         };
         let place: SocketAddr = place.parse().map_err(|_| bad("no IP address and port after tcp:"))?;
         if !place.ip().is_loopback() {
-            return Err(bad("the port would be open to other machines, and the daemon asks nobody for a key"));
+            return Err(bad(
+                "the port would be open to other machines, and the daemon asks nobody for a key",
+            ));
         }
         Ok(Self::Tcp(place))
     }
@@ -60,7 +62,8 @@ mod tests {
             ("unix:", "path is empty"),
             ("/run/store.sock", "begins neither"),
         ] {
-            let found = text.parse::<Address>().map_or_else(|error| error.to_string(), |place| place.to_string());
+            let found =
+                text.parse::<Address>().map_or_else(|error| error.to_string(), |place| place.to_string());
             assert!(found.contains(expected), "{text}: {found}");
         }
     }

@@ -349,13 +349,20 @@ impl Agent {
                     self.hear(frame.says, now);
                 }
             }
-            Err(link::Gap) => self.down(Refusal::SessionOver { why: "frames of the home are missing".into() }),
+            Err(link::Gap) => {
+                self.down(Refusal::SessionOver { why: "frames of the home are missing".into() })
+            }
         }
     }
 
     /// Time has passed: asks for a confirmation when it is due, and notices a home that does not answer.
     pub fn tick(&mut self, now: Millis) {
-        let oldest = self.pending.values().filter(|pending| !pending.is_waiting).filter_map(|pending| pending.sent).min();
+        let oldest = self
+            .pending
+            .values()
+            .filter(|pending| !pending.is_waiting)
+            .filter_map(|pending| pending.sent)
+            .min();
         let since = match self.state {
             State::Down => return,
             State::Greeting(since) => Some(since),
@@ -424,7 +431,9 @@ impl Agent {
             return;
         };
         let end = match &pending.op {
-            Op::Ask(Request::Release { .. }) => Ok(Outcome::Answer(Answer::Released)),
+            Op::Ask(Request::Release { .. }) => Err(StoreError::Refused(Refusal::SessionOver {
+                why: "the connection was lost, and the claims with it".into(),
+            })),
             op if !changes_something(op) && pending.tries < self.config.tries => return,
             op if !changes_something(op) => Err(StoreError::Refused(Refusal::SessionOver {
                 why: format!("the connection was lost {} times before the answer", pending.tries),

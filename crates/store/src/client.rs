@@ -151,7 +151,8 @@ impl Client {
             next_watch: 0,
             is_closed: false,
         };
-        let shared = Arc::new(Shared { state: Mutex::new(state), wake: Notify::new(), clock: Clock::start() });
+        let shared =
+            Arc::new(Shared { state: Mutex::new(state), wake: Notify::new(), clock: Clock::start() });
         let client = Self { open: Arc::new(Open { shared: Arc::clone(&shared) }) };
         tokio::spawn(drive(shared, connector, config.connect_within));
         client.ask(Op::Ask(Request::Ping)).await?;

@@ -19,7 +19,9 @@ pub enum Refusal {
         conflict: Box<Conflict>,
     },
     /// More content than the home takes.
-    #[error("{name}: content of {size_bytes} bytes, and this store takes at most {limit_bytes}; raise its limit, or divide the content")]
+    #[error(
+        "{name}: content of {size_bytes} bytes, and this store takes at most {limit_bytes}; raise its limit, or divide the content"
+    )]
     TooLarge {
         /// Of which artifact.
         name: Name,
@@ -39,7 +41,9 @@ pub enum Refusal {
         limit: u64,
     },
     /// The history does not name that version.
-    #[error("{name} has no version {version} in its history: it is at version {current} and goes back to {oldest}")]
+    #[error(
+        "{name} has no version {version} in its history: it is at version {current} and goes back to {oldest}"
+    )]
     UnknownVersion {
         /// Of which artifact.
         name: Name,

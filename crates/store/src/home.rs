@@ -30,10 +30,10 @@ use crate::limits::Limits;
 use crate::name::Name;
 use crate::wire::{Answer, FromHome, Request, Says, Ticket, ToHome};
 
+pub use chore::{Chore, Done};
 use feed::Feed;
 use record::Slot;
 use session::Session;
-pub use chore::{Chore, Done};
 pub use trace::Trace;
 
 /// How a home behaves.
@@ -65,7 +65,10 @@ pub struct Home<B> {
 impl<B> std::fmt::Debug for Home<B> {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (records, sessions) = (self.records.len(), self.sessions.len());
-        out.debug_struct("Home").field("records", &records).field("sessions", &sessions).finish_non_exhaustive()
+        out.debug_struct("Home")
+            .field("records", &records)
+            .field("sessions", &sessions)
+            .finish_non_exhaustive()
     }
 }
 
@@ -224,7 +227,11 @@ impl<B: Backend> Home<B> {
             .map(|(agent, _)| *agent)
             .collect();
         for agent in silent {
-            self.end(agent, Refusal::SessionOver { why: format!("silent for more than {silence_ms} ms") }, now);
+            self.end(
+                agent,
+                Refusal::SessionOver { why: format!("silent for more than {silence_ms} ms") },
+                now,
+            );
         }
         if self.is_shared() {
             self.follow(now);

@@ -9,7 +9,9 @@ pub(crate) mod divide;
 
 use bytes::Bytes;
 use lrrc_coherence::delta;
-use lrrc_coherence::{AgentId, Digest, Edition, Generation, Grant, Line, Mark, Millis, Rules, Section, Stamp, Version};
+use lrrc_coherence::{
+    AgentId, Digest, Edition, Generation, Grant, Line, Mark, Millis, Rules, Section, Stamp, Version,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::backend::Revision;
@@ -268,7 +270,10 @@ pub enum Answer {
     /// To an acquire: the agent waits, and is answered again when it moves up and when it has the claim.
     Waiting(Waiting),
     /// To a release.
-    Released,
+    Released {
+        /// The moment of it: what was sent to the agent before is void.
+        mark: Mark,
+    },
     /// To a renewal.
     Renewed {
         /// When the claim ends, by the home's clock.

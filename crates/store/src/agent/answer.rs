@@ -1,6 +1,6 @@
 //! What the home says, and what follows from it.
 
-use lrrc_coherence::{Cache, Digest, Mark, Millis, Rules};
+use lrrc_coherence::{Cache, Mark, Millis, Rules};
 
 use super::read::Assembled;
 use super::{Agent, Freshness, Happened, Op, Outcome, Pending, Read, SectionRead, State, Watched};
@@ -23,7 +23,7 @@ impl Agent {
                 }
                 self.happened.push_back(Happened::Invalidated(name, mark));
             }
-            Says::Pushed { name, mark, sections, read } => self.pushed(&name, mark, &sections, &read, now),
+            Says::Pushed { name, mark, sections, read } => self.pushed(&name, mark, &sections, &read),
             Says::Changed(changed) => {
                 for (prefix, watched) in &mut self.watches {
                     if changed.name.starts_with(prefix.as_str()) {
@@ -68,7 +68,7 @@ impl Agent {
         now: Millis,
     ) {
         let Some(mut pending) = self.pending.remove(&ticket) else { return };
-        let sent = pending.sent.unwrap_or(Millis(0));
+        let sent = asked_at(&pending);
         let as_of = Millis(sent.0.saturating_sub(lag_ms));
         self.confirmed = (self.confirmed.0.max(confirmed), self.confirmed.1.max(as_of));
         for watched in self.watches.values_mut().filter(|watched| watched.is_live) {
@@ -138,7 +138,7 @@ impl Agent {
             }
         };
         if let Some(cache) = &mut self.cache {
-            cache.fill(name, grant, now);
+            cache.fill(name, grant, as_of);
         }
         Some(Ok(outcome))
     }
@@ -180,19 +180,20 @@ impl Agent {
             (
                 Request::Create { name, content } | Request::Commit(Change { name, content, .. }),
                 Answer::Committed(committed),
-            ) => self.committed(name, content, committed, now),
+            ) => self.committed(name, content, committed, asked_at(pending)),
             (Request::CommitAll(changes), Answer::CommittedAll(all)) => {
                 for (change, committed) in changes.iter().zip(all) {
-                    self.committed(&change.name, &change.content, committed, now);
+                    self.committed(&change.name, &change.content, committed, asked_at(pending));
                 }
             }
             (Request::Acquire { name, .. }, Answer::Acquired(claimed)) => {
-                self.acquired(name, claimed.mark, claimed.digest, pending.caller.is_some(), now);
+                self.acquired(name, claimed.mark, pending, now);
             }
-            (Request::Release { name } | Request::Delete { name, .. }, _) => {
+            (Request::Release { name }, Answer::Released { mark })
+            | (Request::Delete { name, .. }, Answer::Deleted { mark }) => {
                 self.claims.remove(name);
                 if let Some(cache) = &mut self.cache {
-                    cache.release(name);
+                    cache.released(name, *mark);
                 }
             }
             (Request::Watch { prefix, .. }, Answer::Watching { from }) => {
@@ -204,20 +205,21 @@ impl Agent {
         }
     }
 
-    fn committed(&mut self, name: &Name, content: &Payload, committed: &Committed, now: Millis) {
+    fn committed(&mut self, name: &Name, content: &Payload, committed: &Committed, asked_at: Millis) {
         let divide = content.divide.of(name);
         self.keep(name, committed.mark, committed.digest, divide, content.bytes.clone());
         if let Some(cache) = &mut self.cache {
-            cache.committed(name, committed.mark, committed.digest, committed.line, now);
+            cache.committed(name, committed.mark, committed.digest, committed.line, asked_at);
         }
     }
 
     /// A claim that nobody waits for is given back, unless another caller of this agent has it.
-    fn acquired(&mut self, name: &Name, mark: Mark, digest: Digest, is_wanted: bool, now: Millis) {
+    fn acquired(&mut self, name: &Name, mark: Mark, pending: &Pending, now: Millis) {
+        let asked_at = if pending.is_waiting { self.confirmed.1 } else { asked_at(pending) };
         if let Some(cache) = &mut self.cache {
-            cache.acquired(name, mark, digest, now);
+            cache.acquired(name, mark, asked_at);
         }
-        if is_wanted {
+        if pending.caller.is_some() {
             self.claims.insert(name.clone());
         } else if !self.claims.contains(name) {
             self.discard_claim(name, now);
@@ -238,7 +240,7 @@ impl Agent {
     }
 
     /// A content that was not asked for. One that does not fit its digest, or that covers sections alone, is a signal.
-    fn pushed(&mut self, name: &Name, mark: Mark, sections: &[String], read: &ReadAnswer, now: Millis) {
+    fn pushed(&mut self, name: &Name, mark: Mark, sections: &[String], read: &ReadAnswer) {
         let digest = read.grant.edition.digest;
         let whole = match &read.body {
             Body::Whole(bytes) if crate::digest::digest_of(bytes) == digest => Some(bytes.clone()),
@@ -247,7 +249,7 @@ impl Agent {
         let Some(cache) = &mut self.cache else { return };
         match whole {
             Some(bytes) => {
-                if cache.push(name, mark, digest, sections, now) {
+                if cache.push(name, mark, digest, sections) {
                     self.keep(name, mark, digest, read.divide, bytes);
                 }
             }
@@ -257,6 +259,10 @@ impl Agent {
         }
         self.happened.push_back(Happened::Invalidated(name.clone(), mark));
     }
+}
+
+fn asked_at(pending: &Pending) -> Millis {
+    pending.sent.unwrap_or(Millis(0))
 }
 
 fn watched(pending: &Pending) -> Option<&String> {

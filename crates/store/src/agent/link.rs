@@ -41,10 +41,13 @@ mod tests {
 
     #[test]
     fn frames_come_out_once_and_in_order() {
-        let frame = |seq| FromHome { seq, says: Says::Goodbye { why: Refusal::SessionOver { why: String::new() } } };
+        let frame =
+            |seq| FromHome { seq, says: Says::Goodbye { why: Refusal::SessionOver { why: String::new() } } };
         let mut link = Link::default();
         let due: Vec<Vec<u64>> = [2, 1, 1, 4, 2, 3]
-            .map(|seq| link.take(frame(seq)).map_or_else(|Gap| vec![0], |due| due.iter().map(|f| f.seq).collect()))
+            .map(|seq| {
+                link.take(frame(seq)).map_or_else(|Gap| vec![0], |due| due.iter().map(|f| f.seq).collect())
+            })
             .to_vec();
         assert_eq!(due, [vec![], vec![1, 2], vec![], vec![], vec![], vec![3, 4]]);
         let mut gap = (6..).map(|seq| link.take(frame(seq)));

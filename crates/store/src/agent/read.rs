@@ -24,7 +24,9 @@ impl Agent {
     pub(super) fn from_copy(&mut self, op: &Op, now: Millis) -> Option<Outcome> {
         let (name, wanted) = match op {
             Op::Read { name, fresh: false } => (name, &[][..]),
-            Op::ReadSections { name, sections, fresh: false } if !sections.is_empty() => (name, &sections[..]),
+            Op::ReadSections { name, sections, fresh: false } if !sections.is_empty() => {
+                (name, &sections[..])
+            }
             _ => return None,
         };
         let confirmed = Confirmed { at: self.confirmed.1, lag: 0 };
@@ -36,8 +38,10 @@ impl Agent {
             let bytes = self.shelf.get(&digest)?;
             return Some(Outcome::Read(Read { bytes, digest, freshness }));
         }
-        let found: Option<Vec<(String, Bytes)>> =
-            wanted.iter().map(|section| Some((section.clone(), self.section(name, section, &digest)?))).collect();
+        let found: Option<Vec<(String, Bytes)>> = wanted
+            .iter()
+            .map(|section| Some((section.clone(), self.section(name, section, &digest)?)))
+            .collect();
         Some(Outcome::Sections(SectionRead { sections: found?, freshness }))
     }
 
@@ -101,7 +105,11 @@ impl Agent {
             }
             (Body::Same | Body::Delta { .. }, None) => return Assembled::Bad,
         };
-        if digest_of(&whole) == answer.grant.edition.digest { Assembled::Whole(whole) } else { Assembled::Bad }
+        if digest_of(&whole) == answer.grant.edition.digest {
+            Assembled::Whole(whole)
+        } else {
+            Assembled::Bad
+        }
     }
 
     /// Keeps a whole content as the newest that the agent has of an artifact.

@@ -3,7 +3,7 @@
 use lrrc_coherence::{AgentId, Digest, Millis, Stamp};
 
 use super::{Client, unexpected};
-use crate::error::StoreError;
+use crate::error::{Refusal, StoreError};
 use crate::name::Name;
 use crate::wire::{Answer, Basis, Change, Claimed, Committed, Payload, Request};
 
@@ -85,14 +85,17 @@ impl Claim {
         }
     }
 
-    /// Gives the claim back, and waits until the home has it.
+    /// Gives the claim back, and waits until the home has it. A claim that went with its session is given back.
     ///
     /// # Errors
-    /// A fault of the connection; the claim is over with the session then.
+    /// A conflict where the claim was over already.
     pub async fn release(mut self) -> Result<(), StoreError> {
         let released = self.client.answer(Request::Release { name: self.name.clone() }).await;
-        self.is_released = released.is_ok();
-        released.map(drop)
+        self.is_released = matches!(released, Ok(_) | Err(StoreError::Refused(_)));
+        match released {
+            Err(StoreError::Refused(Refusal::SessionOver { .. })) => Ok(()),
+            released => released.map(drop),
+        }
     }
 }
 

@@ -42,24 +42,24 @@ type Sink = FramedWrite<WriteHalf<Stream>, Frames<FromHome, ToHome>>;
 
 /// What the driver does until the last client is gone.
 pub(super) async fn drive(shared: Arc<Shared>, connector: Connector, connect_within: Duration) {
-    let (mut pause, mut down_since, mut why) = (PAUSE_MIN, Instant::now(), String::from("not tried"));
+    let (mut pause, mut down_since) = (PAUSE_MIN, Instant::now());
     while !shared.lock().is_closed {
-        match connector.connect().await {
+        let why = match connector.connect().await {
             Ok(mut wire) => {
                 shared.lock().agent.connected(shared.clock.now());
-                let (ended, has_stood) = converse(&shared, &mut wire).await;
-                why = ended;
+                let (why, has_stood) = converse(&shared, &mut wire).await;
                 if has_stood {
                     (pause, down_since) = (PAUSE_MIN, Instant::now());
                 }
                 shared.lock().agent.disconnected();
                 hand_out(&mut shared.lock());
+                why
             }
-            Err(error) => why = error,
-        }
+            Err(why) => why,
+        };
         if down_since.elapsed() >= connect_within {
             let mut state = shared.lock();
-            state.agent.give_up(&StoreError::Unreachable { place: connector.place(), why: why.clone() });
+            state.agent.give_up(&StoreError::Unreachable { place: connector.place(), why });
             hand_out(&mut state);
         }
         tokio::select! {

@@ -48,7 +48,8 @@ impl Watcher {
 impl State {
     /// Tells the watches of a change.
     pub(super) fn changed(&mut self, changed: &Changed) {
-        let concerned = self.watchers.values_mut().filter(|watcher| changed.name.starts_with(&watcher.prefix));
+        let concerned =
+            self.watchers.values_mut().filter(|watcher| changed.name.starts_with(&watcher.prefix));
         for watcher in concerned {
             watcher.push(Noticed::Changed(changed.clone()));
         }

@@ -23,7 +23,9 @@ impl<B: Backend> Home<B> {
     ) -> Result<Answer, Refusal> {
         let event = Event::Acquire { agent, lease_ms, wait };
         match self.apply(name, &event, now)?.reply {
-            Reply::Acquired { mark, digest, expires } => Ok(Answer::Acquired(Claimed { mark, digest, expires })),
+            Reply::Acquired { mark, digest, expires } => {
+                Ok(Answer::Acquired(Claimed { mark, digest, expires }))
+            }
             Reply::Waiting { position, holder, expires } => {
                 let told = Waiting { position, holder, expires };
                 if let Some(session) = self.sessions.get_mut(&agent) {
@@ -42,8 +44,10 @@ impl<B: Backend> Home<B> {
         if let Some(session) = self.sessions.get_mut(&agent) {
             session.waiting.remove(name);
         }
-        self.apply(name, &Event::Release { agent }, now)?;
-        Ok(Answer::Released)
+        match self.apply(name, &Event::Release { agent }, now)?.reply {
+            Reply::Released { mark } => Ok(Answer::Released { mark }),
+            _ => Err(unexpected("a release")),
+        }
     }
 
     /// Another lease from now on.
@@ -75,20 +79,12 @@ impl<B: Backend> Home<B> {
 
     /// Ends every claim whose lease is over.
     pub(super) fn end_leases(&mut self, now: Millis) {
-        let over: Vec<Name> = self.claimed.iter().filter(|name| self.lease_is_over(name, now)).cloned().collect();
+        let over: Vec<Name> =
+            self.claimed.iter().filter(|name| self.lease_is_over(name, now)).cloned().collect();
         for name in over {
             // A storage that fails is asked again at the next tick.
             let _ = self.apply(&name, &Event::LeaseOver, now);
         }
-    }
-
-    /// Ends the claim of one record if its lease is over, so that no decision is made on it.
-    pub(super) fn end_lease(&mut self, name: &Name, now: Millis) -> Result<(), Refusal> {
-        if self.lease_is_over(name, now) {
-            self.apply(name, &Event::LeaseOver, now)?;
-            self.load(name, now)?;
-        }
-        Ok(())
     }
 
     fn lease_is_over(&self, name: &Name, now: Millis) -> bool {
@@ -125,13 +121,7 @@ impl<B: Backend> Home<B> {
         self.end_waiting(agent, name, &Err(conflict(name, Conflict::UnknownArtifact)), now);
     }
 
-    fn end_waiting(
-        &mut self,
-        agent: AgentId,
-        name: &Name,
-        outcome: &Result<Answer, Refusal>,
-        now: Millis,
-    ) {
+    fn end_waiting(&mut self, agent: AgentId, name: &Name, outcome: &Result<Answer, Refusal>, now: Millis) {
         let Some(session) = self.sessions.get_mut(&agent) else { return };
         let Some((tickets, _)) = session.waiting.remove(name) else { return };
         for ticket in tickets {

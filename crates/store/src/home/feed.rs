@@ -100,9 +100,10 @@ impl<B: Backend> Home<B> {
     }
 
     fn tell_watchers(&mut self, name: &Name, to: Option<(Stamp, Digest)>, revision: Revision) {
-        let watching = self.sessions.iter().filter(|(_, session)| {
-            session.watches.iter().any(|prefix| name.starts_with(prefix.as_str()))
-        });
+        let watching = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| session.watches.iter().any(|prefix| name.starts_with(prefix.as_str())));
         let agents: Vec<AgentId> = watching.map(|(agent, _)| *agent).collect();
         for agent in agents {
             self.say(agent, Says::Changed(Changed { revision, name: name.clone(), now: to }));

@@ -8,8 +8,8 @@ use crate::content::{ContentError, Placed};
 use crate::digest::digest_of;
 use crate::error::Refusal;
 use crate::name::Name;
-use crate::wire::divide::{Divide, sections};
 use crate::wire::Payload;
+use crate::wire::divide::{Divide, sections};
 
 /// A content that the protocol can be told of and a record may name.
 #[derive(Debug)]
@@ -44,16 +44,12 @@ impl<B: Backend> Home<B> {
         if found > limit {
             return Err(Refusal::TooMany { what: format!("sections in {name}"), found, limit });
         }
-        let parts = sections.into_iter().map(|named| Part {
-            digest: digest_of(&payload.bytes[named.range]),
-            name: named.name,
-        });
+        let parts = sections
+            .into_iter()
+            .map(|named| Part { digest: digest_of(&payload.bytes[named.range]), name: named.name });
         let tokens =
             payload.tokens.unwrap_or_else(|| u32::try_from(size_bytes.div_ceil(4)).unwrap_or(u32::MAX));
-        let placed = self
-            .content
-            .put(payload.bytes.clone(), now_ms)
-            .map_err(|error| refused(name, error))?;
+        let placed = self.content.put(payload.bytes.clone(), now_ms).map_err(|error| refused(name, error))?;
         let content = Content { digest: placed.digest, size_bytes, tokens, sections: parts.collect() };
         Ok(Checked { content, placed, divide })
     }

@@ -77,8 +77,7 @@ impl<B: Backend> Home<B> {
     ) -> Result<Vec<Slice>, Refusal> {
         let Some(ledger) = self.ledger(name) else { return Ok(Vec::new()) };
         let all = self.bytes(name, edition)?;
-        let spans = sections(&all, divide)
-            .map_err(|why| Refusal::Undividable { name: name.clone(), why })?;
+        let spans = sections(&all, divide).map_err(|why| Refusal::Undividable { name: name.clone(), why })?;
         let chosen = ledger.sections.iter().filter(|section| wanted.contains(&section.name));
         Ok(chosen
             .map(|section| {
@@ -97,8 +96,13 @@ impl<B: Backend> Home<B> {
         let ledger = slot.record.as_ref()?.ledger();
         let edition = *std::iter::once(&ledger.current).find(|edition| edition.digest == digest)?;
         let bytes = self.bytes(name, &edition).ok()?;
-        let grant =
-            Grant { mark: ledger.mark(), edition, line: Line::Shared, sections: Vec::new(), delta_from: None };
+        let grant = Grant {
+            mark: ledger.mark(),
+            edition,
+            line: Line::Shared,
+            sections: Vec::new(),
+            delta_from: None,
+        };
         Some(ReadAnswer { grant, divide: slot.divide, body: Body::Whole(bytes) })
     }
 
@@ -130,9 +134,8 @@ impl<B: Backend> Home<B> {
             past: ledger.past.clone(),
             sections: ledger.sections.clone(),
             claim: live_claim(ledger, now),
-            waiting: record.map_or_else(Vec::new, |record| {
-                record.waiting().iter().map(|waiter| waiter.agent).collect()
-            }),
+            waiting: record
+                .map_or_else(Vec::new, |record| record.waiting().iter().map(|waiter| waiter.agent).collect()),
         })))
     }
 

@@ -52,7 +52,9 @@ impl Stored {
     pub(super) fn decode(key: &str, bytes: &[u8]) -> Result<Self, Refusal> {
         let bad = |why: String| Refusal::Storage { message: format!("record {key:?} {why}") };
         match bytes.split_first() {
-            Some((&FORMAT, rest)) => rmp_serde::from_slice(rest).map_err(|error| bad(format!("cannot be read: {error}"))),
+            Some((&FORMAT, rest)) => {
+                rmp_serde::from_slice(rest).map_err(|error| bad(format!("cannot be read: {error}")))
+            }
             Some((format, _)) => Err(bad(format!("has format {format}, and this program reads {FORMAT}"))),
             None => Err(bad("is empty".into())),
         }
@@ -102,9 +104,6 @@ impl<B: Backend> Home<B> {
     ) -> Result<Outcome, Refusal> {
         for _ in 0..TRIES {
             self.load(name, now)?;
-            if !matches!(event, Event::LeaseOver) {
-                self.end_lease(name, now)?;
-            }
             match self.try_apply(name, event, &with, now)? {
                 Some(outcome) => return Ok(outcome),
                 None => self.doubt(name),
@@ -207,6 +206,9 @@ impl<B: Backend> Home<B> {
                 let event = Event::Observed { ledger: Some(Box::new(record.ledger().clone())) };
                 let record = record.clone();
                 self.note(name, &event, None, Some(&record), None, now);
+            }
+            if slot.record.as_ref().is_some_and(|record| record.ledger().claim.is_some()) {
+                self.claimed.insert(name.clone());
             }
             self.records.insert(name.clone(), slot);
             return Ok(());

@@ -84,7 +84,8 @@ impl<B: Backend> Home<B> {
     }
 
     fn check_members(&self, changes: &[Change]) -> Result<(), Refusal> {
-        let too_many = |what: &str, found: u64, limit: u64| Refusal::TooMany { what: what.into(), found, limit };
+        let too_many =
+            |what: &str, found: u64, limit: u64| Refusal::TooMany { what: what.into(), found, limit };
         let (found, limit) = (changes.len() as u64, self.limits.members_max as u64);
         if found > limit {
             return Err(too_many("members of one commit", found, limit));
@@ -111,18 +112,14 @@ impl<B: Backend> Home<B> {
         let mut slots = Vec::with_capacity(members.len());
         for member in members {
             self.load(&member.name, now)?;
-            self.end_lease(&member.name, now)?;
             let slot = self.records.get(&member.name).cloned();
             let unknown = || conflict(&member.name, lrrc_coherence::Conflict::UnknownArtifact);
             slots.push(slot.filter(|slot| slot.record.is_some()).ok_or_else(unknown)?);
         }
         let writes: Vec<lrrc_coherence::Write> =
             members.iter().map(|member| write(member.basis, member.checked.content.clone())).collect();
-        let mut pairs: Vec<_> = slots
-            .iter_mut()
-            .filter_map(|slot| slot.record.as_mut())
-            .zip(writes.iter().cloned())
-            .collect();
+        let mut pairs: Vec<_> =
+            slots.iter_mut().filter_map(|slot| slot.record.as_mut()).zip(writes.iter().cloned()).collect();
         let stepped = lrrc_coherence::commit_all(&mut pairs, agent, now, &self.rules);
         drop(pairs);
         let names: Vec<&Name> = members.iter().map(|member| &member.name).collect();
@@ -145,7 +142,11 @@ impl<B: Backend> Home<B> {
                 for name in names {
                     self.doubt(name);
                 }
-                return if matches!(error, BackendError::Lost { .. }) { Ok(None) } else { Err(storage(error)) };
+                return if matches!(error, BackendError::Lost { .. }) {
+                    Ok(None)
+                } else {
+                    Err(storage(error))
+                };
             }
         };
         self.wrote(revision);

@@ -51,7 +51,9 @@ impl<In: DeserializeOwned, Out> Decoder for Frames<In, Out> {
 
     fn decode(&mut self, bytes: &mut BytesMut) -> Result<Option<In>, CodecError> {
         let Some(frame) = self.framing.decode(bytes)? else { return Ok(None) };
-        rmp_serde::from_slice(&frame).map(Some).map_err(|source| CodecError::Read { len: frame.len(), source })
+        rmp_serde::from_slice(&frame)
+            .map(Some)
+            .map_err(|source| CodecError::Read { len: frame.len(), source })
     }
 }
 
