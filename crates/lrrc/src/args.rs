@@ -4,7 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::cmd::{
     bench::BenchCommand, dataset::DatasetCommand, eval::EvalArgs, quickstart::QuickstartArgs,
-    report::ReportArgs, reproduce::ReproduceArgs, sweep::SweepArgs, train::TrainArgs, winner::WinnerArgs,
+    report::ReportArgs, reproduce::ReproduceArgs, store::StoreCommand, sweep::SweepArgs, train::TrainArgs,
+    winner::WinnerArgs,
 };
 
 /// Low-rank recurrent coordination for communication-efficient multi-LLM agent systems.
@@ -29,6 +30,9 @@ pub(crate) enum Command {
     Eval(Box<EvalArgs>),
     Winner(WinnerArgs),
     Report(ReportArgs),
+    /// Keep artifacts that agents share.
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Measure how long things take on this machine.
     #[command(subcommand)]
     Bench(BenchCommand),

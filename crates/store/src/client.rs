@@ -199,6 +199,10 @@ impl Client {
     /// # Errors
     /// [`Refusal::UnknownSection`] names the sections that there are.
     pub async fn read_sections(&self, name: &Name, sections: &[String]) -> Result<SectionRead, StoreError> {
+        if sections.is_empty() {
+            let freshness = self.read(name).await?.freshness;
+            return Ok(SectionRead { sections: Vec::new(), freshness });
+        }
         let op = Op::ReadSections { name: name.clone(), sections: sections.to_vec(), fresh: false };
         match self.ask(op).await? {
             Outcome::Sections(read) => Ok(read),
