@@ -27,6 +27,8 @@ mod digest;
 pub mod fault;
 pub mod gc;
 
+#[cfg(feature = "etcd")]
+pub use backend::etcd::{Announcement, EtcdBackend, EtcdConfig};
 pub use backend::memory::{MemoryBackend, MemoryDisk};
 pub use backend::redb::RedbBackend;
 pub use backend::{Backend, BackendError, Batch, BlobInfo, Change, Entry, Expect, Listing, Revision, Write};
