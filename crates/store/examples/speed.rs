@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use lrrc_store::{
-    Address, Client, ClientConfig, Clock, Content, ContentRules, Home, HomeConfig, Listener, Name, RedbBackend,
-    serve,
+    Address, Client, ClientConfig, Clock, Content, ContentRules, Home, HomeConfig, Listener, Name,
+    RedbBackend, serve,
 };
 use serde::Serialize;
 

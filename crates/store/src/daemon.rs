@@ -47,11 +47,7 @@ pub async fn serve<B: Backend + 'static>(
 }
 
 /// Takes connections until `shutdown`; returns those that stand.
-async fn accept(
-    handle: &Handle,
-    listener: &Listener,
-    shutdown: impl Future<Output = ()>,
-) -> JoinSet<()> {
+async fn accept(handle: &Handle, listener: &Listener, shutdown: impl Future<Output = ()>) -> JoinSet<()> {
     let places = Arc::new(Semaphore::new(handle.limits().sessions_max));
     let mut connections = JoinSet::new();
     tokio::pin!(shutdown);

@@ -20,8 +20,8 @@ use comfy_table::Table;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use lrrc_coherence::{Conflict, Millis};
 use lrrc_store::{
-    Address, Client, ClientConfig, Clock, Content, ContentRules, Home, HomeConfig, Owner, RedbBackend, Refusal,
-    StoreError,
+    Address, Client, ClientConfig, Clock, Content, ContentRules, Home, HomeConfig, Owner, RedbBackend,
+    Refusal, StoreError,
 };
 use miette::{IntoDiagnostic, miette};
 
@@ -90,9 +90,8 @@ impl PlaceArgs {
         eprintln!("{absent}: opening {} in this process", self.folder.display());
         let (clock, config) = (Clock::start(), HomeConfig::default());
         let owner = Owner::spawn(open_home(&self.folder, None, config, clock)?, clock);
-        let done = runtime.block_on(async {
-            work(Client::local(owner.handle(), ClientConfig::default()).await?).await
-        });
+        let done = runtime
+            .block_on(async { work(Client::local(owner.handle(), ClientConfig::default()).await?).await });
         owner.stop();
         done.map_err(report)
     }

@@ -90,7 +90,8 @@ fn dropped_at_any_await_a_client_stays_usable_and_holds_nothing() {
                 assert!(read.stamp().version.0 >= version, "operation {operation} went back");
                 let claim = judge.acquire_waiting(&plan, None, |_| ());
                 let claim = tokio::time::timeout(Duration::from_secs(20), claim).await;
-                let mut claim = claim.unwrap_or_else(|_| panic!("operation {operation} kept the claim")).unwrap();
+                let mut claim =
+                    claim.unwrap_or_else(|_| panic!("operation {operation} kept the claim")).unwrap();
                 version = claim.commit("by the judge").await.unwrap().mark.stamp.version.0;
                 claim.release().await.unwrap();
             }

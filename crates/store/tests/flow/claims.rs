@@ -85,7 +85,10 @@ fn a_claim_whose_lease_is_over_cannot_commit() {
         else {
             panic!("no conflict");
         };
-        assert!(matches!(*conflict, Conflict::StaleGeneration { .. } | Conflict::OtherHolder { .. }), "{conflict}");
+        assert!(
+            matches!(*conflict, Conflict::StaleGeneration { .. } | Conflict::OtherHolder { .. }),
+            "{conflict}"
+        );
         assert_eq!(heir.read_fresh(&plan).await.unwrap().bytes, "one");
     });
 }

@@ -35,7 +35,8 @@ fn content_beyond_the_bounds_is_refused_with_both_numbers() {
         let refused = |error: lrrc_store::StoreError| error.to_string();
         let long = client.create(&name("long"), "x".repeat(1001)).await.map_err(refused).unwrap_err();
         assert!(long.contains("1001") && long.contains("1000"), "{long}");
-        let many = client.create(&name("many.md"), "# a\n# b\n# c\n# d\n").await.map_err(refused).unwrap_err();
+        let many =
+            client.create(&name("many.md"), "# a\n# b\n# c\n# d\n").await.map_err(refused).unwrap_err();
         assert!(many.contains("4 sections") && many.contains("at most 3"), "{many}");
         let json = Payload { divide: lrrc_store::wire::Divide::Pointers, ..Payload::from("{nope") };
         let broken = client.create(&name("broken"), json).await.map_err(refused).unwrap_err();
@@ -55,7 +56,8 @@ fn content_beyond_the_bounds_is_refused_with_both_numbers() {
         };
         let many = client.commit_all(members(3).collect()).await.map_err(refused).unwrap_err();
         assert!(many.contains('3') && many.contains("at most 2"), "{many}");
-        let twice = client.commit_all(members(1).chain(members(1)).collect()).await.map_err(refused).unwrap_err();
+        let twice =
+            client.commit_all(members(1).chain(members(1)).collect()).await.map_err(refused).unwrap_err();
         assert!(twice.contains("m0"), "{twice}");
         let (rows, _) = client.list("", None).await.unwrap();
         assert_eq!(rows.len(), 1);

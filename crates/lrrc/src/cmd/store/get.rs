@@ -34,8 +34,7 @@ pub(crate) struct GetArgs {
 pub(crate) fn run(args: &GetArgs) -> miette::Result<()> {
     let (bytes, told) = with_client(&args.place, async |client| {
         if let Some(version) = args.version {
-            let (edition, bytes) =
-                client.read_version(&args.name, Version(version)).await.map_err(report)?;
+            let (edition, bytes) = client.read_version(&args.name, Version(version)).await.map_err(report)?;
             return Ok((bytes.to_vec(), format!("{} by {}", edition.version, edition.writer)));
         }
         let (bytes, freshness) = if args.sections.is_empty() {

@@ -20,8 +20,7 @@ pub(crate) struct HistoryArgs {
 
 /// Prints.
 pub(crate) fn run(args: &HistoryArgs) -> miette::Result<()> {
-    let history =
-        with_client(&args.place, async |client| client.history(&args.name).await.map_err(report))?;
+    let history = with_client(&args.place, async |client| client.history(&args.name).await.map_err(report))?;
     if args.json {
         let mut bytes = serde_json::to_vec(&history).into_diagnostic()?;
         bytes.push(b'\n');
