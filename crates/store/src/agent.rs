@@ -298,7 +298,7 @@ impl Agent {
 
     /// Asks. A read may be answered at once.
     pub fn request(&mut self, op: Op, now: Millis) -> Asked {
-        if let Some(outcome) = self.from_copy(&op, now) {
+        if let Some(outcome) = self.read_copy(&op, now) {
             self.counts.from_copy += 1;
             return Asked::Done(outcome);
         }
@@ -353,7 +353,7 @@ impl Agent {
                 }
             }
             Err(link::Gap) => {
-                self.down(Refusal::SessionOver { why: "frames of the home are missing".into() })
+                self.down(Refusal::SessionOver { why: "frames of the home are missing".into() });
             }
         }
     }

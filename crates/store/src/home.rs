@@ -98,7 +98,8 @@ impl<B: Backend> Home<B> {
 
     /// The same home, writing down each of its actions.
     #[must_use]
-    pub fn with_trace(mut self, trace: Trace) -> Self {
+    pub fn with_trace(mut self, mut trace: Trace) -> Self {
+        trace.begin(&self.rules);
         self.trace = Some(trace);
         self
     }
@@ -178,7 +179,7 @@ impl<B: Backend> Home<B> {
             Request::Ping => Ok(Answer::Pong),
             Request::Create { name, content } => self.create(agent, &name, &content, now),
             Request::Read { name, have, sections, parts } => {
-                self.read(agent, &name, have, sections, &parts, now)
+                self.read(agent, &name, have, &sections, &parts, now)
             }
             Request::ReadVersion { name, version } => self.read_version(&name, version, now),
             Request::Acquire { name, lease_ms, wait } => {
@@ -191,7 +192,7 @@ impl<B: Backend> Home<B> {
             Request::Delete { name, expected } => self.delete(agent, &name, expected, now),
             Request::List { prefix, after } => self.list(&prefix, after.as_ref(), now),
             Request::History { name } => self.history(&name, now),
-            Request::Watch { prefix, after } => self.watch(agent, prefix, after),
+            Request::Watch { prefix, after } => self.watch(agent, &prefix, after),
             Request::Unwatch { prefix } => Ok(self.unwatch(agent, &prefix)),
             Request::Gc => self.chore(agent, Ticket(0), true, now).run().outcome,
             Request::Verify => self.chore(agent, Ticket(0), false, now).run().outcome,

@@ -122,7 +122,10 @@ fn run<B: Backend + 'static>(mut home: Home<B>, post: &Receiver<Mail>, mail: &Se
         }
         for chore in home.chores() {
             let mail = mail.clone();
-            std::thread::spawn(move || mail.send(Mail::Done(chore.run())));
+            std::thread::spawn(move || {
+                // An owner who has stopped gives no answers.
+                let _ = mail.send(Mail::Done(chore.run()));
+            });
         }
         if now.since(ticked) >= TICK.as_millis() as u64 {
             ticked = now;

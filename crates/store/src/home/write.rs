@@ -1,6 +1,6 @@
 //! Writes: create, commit, commit of several, delete. Each is durable before it is answered.
 
-use lrrc_coherence::{AgentId, Cas, Commit, Event, Incarnation, Line, Millis, Reply, Stamp};
+use lrrc_coherence::{AgentId, Cas, Commit, Event, Incarnation, Millis, Reply, Stamp};
 
 use super::Home;
 use super::payload::Checked;
@@ -32,7 +32,7 @@ impl<B: Backend> Home<B> {
             content,
         };
         let with = With { content: Some((placed, divide)), durable: true };
-        let outcome = self.apply_with(name, &event, with, now)?;
+        let outcome = self.apply_with(name, &event, &with, now)?;
         let Reply::Created { mark } = outcome.reply else { return Err(unexpected("a create")) };
         self.changed(name, Some((mark.stamp, digest)));
         Ok(Answer::Committed(Committed { mark, line: self.line(name, agent), digest }))
@@ -53,7 +53,7 @@ impl<B: Backend> Home<B> {
             lrrc_coherence::Write::Cas(cas) => Event::CommitCas { agent, cas },
         };
         let with = With { content: Some((placed, divide)), durable: true };
-        let outcome = self.apply_with(&name, &event, with, now)?;
+        let outcome = self.apply_with(&name, &event, &with, now)?;
         let Reply::Committed { mark, line } = outcome.reply else { return Err(unexpected("a commit")) };
         self.changed(&name, Some((mark.stamp, digest)));
         Ok(Answer::Committed(Committed { mark, line, digest }))
@@ -123,10 +123,11 @@ impl<B: Backend> Home<B> {
         let stepped = lrrc_coherence::commit_all(&mut pairs, agent, now, &self.rules);
         drop(pairs);
         let names: Vec<&Name> = members.iter().map(|member| &member.name).collect();
+        let traced = names.iter().map(|name| (*name).clone()).zip(writes);
         let outcomes = match stepped {
             Ok(outcomes) => outcomes,
             Err((at, found)) => {
-                self.note_all(agent, &names, &writes, [Line::Invalid; 2], Some(&found), now);
+                self.note_all(agent, traced, Some(&found), now);
                 return Err(conflict(names[at], found));
             }
         };
@@ -150,7 +151,7 @@ impl<B: Backend> Home<B> {
             }
         };
         self.wrote(revision);
-        self.note_all(agent, &names, &writes, [Line::Invalid; 2], None, now);
+        self.note_all(agent, traced, None, now);
         let mut committed = Vec::with_capacity(members.len());
         for ((member, mut slot), outcome) in members.iter().zip(slots).zip(outcomes) {
             slot.revision = Some(revision);
@@ -172,7 +173,7 @@ impl<B: Backend> Home<B> {
         now: Millis,
     ) -> Result<Answer, Refusal> {
         let with = With { content: None, durable: true };
-        let outcome = self.apply_with(name, &Event::Delete { agent, expected }, with, now)?;
+        let outcome = self.apply_with(name, &Event::Delete { agent, expected }, &with, now)?;
         let Reply::Deleted { mark } = outcome.reply else { return Err(unexpected("a delete")) };
         self.changed(name, None);
         Ok(Answer::Deleted { mark })

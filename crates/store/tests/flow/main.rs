@@ -8,3 +8,4 @@ mod limits;
 mod linear;
 mod reads;
 mod restart;
+mod trace;
