@@ -59,6 +59,7 @@ pub struct Home<B> {
     outbox: Vec<(AgentId, FromHome)>,
     feed: Feed,
     chores: Vec<Chore<B>>,
+    failed: Option<String>,
     trace: Option<Trace>,
 }
 
@@ -92,6 +93,7 @@ impl<B: Backend> Home<B> {
             outbox: Vec::new(),
             feed,
             chores: Vec::new(),
+            failed: None,
             trace: None,
         })
     }
@@ -126,6 +128,13 @@ impl<B: Backend> Home<B> {
     #[must_use]
     pub fn revision(&self) -> Revision {
         self.feed.applied
+    }
+
+    /// Why the home cannot go on: a storage that serves one home alone failed in the middle of a commit, so that it has
+    /// to be opened again before anybody knows what it holds.
+    #[must_use]
+    pub fn failed(&self) -> Option<&str> {
+        self.failed.as_deref()
     }
 
     /// Takes what is to be sent, in order; each agent's frames must arrive in this order or not at all.

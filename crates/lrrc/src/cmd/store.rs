@@ -92,7 +92,7 @@ impl PlaceArgs {
         let owner = Owner::spawn(open_home(&self.folder, None, config, clock)?, clock);
         let done = runtime
             .block_on(async { work(Client::local(owner.handle(), ClientConfig::default()).await?).await });
-        owner.stop();
+        owner.stop().into_diagnostic()?;
         done.map_err(report)
     }
 

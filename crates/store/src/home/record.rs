@@ -138,30 +138,36 @@ impl<B: Backend> Home<B> {
         if let Some((_, divide)) = with.content {
             slot.divide = divide;
         }
-        if outcome.ledger_changed {
-            let batch = Batch {
-                writes: vec![write_of(name, &slot)?],
-                blobs: with.content.iter().filter_map(|(placed, _)| placed.blob()).collect(),
-                now_ms: now.0,
-                durable: with.durable,
-            };
-            match self.backend.commit(&batch) {
-                Ok(revision) => {
-                    slot.revision = slot.record.is_some().then_some(revision);
-                    self.wrote(revision);
-                }
-                Err(BackendError::Lost { .. }) => return Ok(None),
-                Err(error) => {
-                    self.doubt(name);
-                    return Err(storage(error));
-                }
-            }
+        if outcome.ledger_changed && !self.write(name, &mut slot, with, now)? {
+            return Ok(None);
         }
         self.note(name, event, [before.as_ref(), slot.record.as_ref()], &result, now);
         if let Ok(outcome) = &result {
             self.settle(name, slot, event.agent(), outcome, now);
         }
         Ok(result.ok())
+    }
+
+    /// Writes the record, with its content; false where another home was faster.
+    fn write(&mut self, name: &Name, slot: &mut Slot, with: &With, now: Millis) -> Result<bool, Refusal> {
+        let batch = Batch {
+            writes: vec![write_of(name, slot)?],
+            blobs: with.content.iter().filter_map(|(placed, _)| placed.blob()).collect(),
+            now_ms: now.0,
+            durable: with.durable,
+        };
+        match self.backend.commit(&batch) {
+            Ok(revision) => {
+                slot.revision = slot.record.is_some().then_some(revision);
+                self.wrote(revision);
+                Ok(true)
+            }
+            Err(BackendError::Lost { .. }) => Ok(false),
+            Err(error) => {
+                self.doubt(name);
+                Err(self.storage_failed(error))
+            }
+        }
     }
 
     /// Keeps the record as it is now and says what follows from it.
@@ -233,6 +239,15 @@ impl<B: Backend> Home<B> {
             ledger.enter_epoch(epoch);
         }
         ledger
+    }
+
+    /// A commit that failed. A storage of one home alone that does not know whether it landed is not used again.
+    pub(super) fn storage_failed(&mut self, error: BackendError) -> Refusal {
+        let is_over = matches!(error, BackendError::Uncertain { .. } | BackendError::Closed { .. });
+        if is_over && !self.is_shared() {
+            self.failed = Some(error.to_string());
+        }
+        storage(error)
     }
 
     /// The record in memory may not be what the storage has.

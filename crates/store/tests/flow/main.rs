@@ -8,4 +8,5 @@ mod limits;
 mod linear;
 mod reads;
 mod restart;
+mod shared;
 mod trace;

@@ -85,8 +85,7 @@ fn work<B: Backend + 'static>(
     let _inside = runtime.enter();
     let interrupted = interrupted()?;
     println!("listening at {}", listener.place());
-    runtime.block_on(serve(home, clock, listener, interrupted));
-    Ok(())
+    runtime.block_on(serve(home, clock, listener, interrupted)).into_diagnostic()
 }
 
 /// Over when the user or the system asks the process to end.
