@@ -94,7 +94,7 @@ fn operations(seed: u64) -> u64 {
     disk.operations()
 }
 
-fn check(history: &History, disk: FaultyDisk, what: &str) {
+fn check(history: &History, disk: &FaultyDisk, what: &str) {
     let store =
         RedbBackend::with_storage(disk.clone(), what).unwrap_or_else(|error| panic!("{what}: {error}"));
     let found = contents(&store);
@@ -113,7 +113,7 @@ fn a_power_loss_at_any_operation_loses_nothing_acknowledged() {
             let history = work(&disk, seed);
             for chance in 0..4 {
                 let what = format!("seed {seed}, power off at {operation}, sectors by {chance}");
-                check(&history, disk.after_power_loss(chance), &what);
+                check(&history, &disk.after_power_loss(chance), &what);
             }
         }
     }
@@ -126,8 +126,8 @@ fn an_io_error_at_any_operation_loses_nothing_acknowledged() {
             let disk = FaultyDisk::new(Faults { io_error_at: Some(operation), ..Faults::default() });
             let history = work(&disk, seed);
             let what = format!("seed {seed}, error at {operation}");
-            check(&history, disk.after_process_end(), &what);
-            check(&history, disk.after_power_loss(operation), &format!("{what}, then a power loss"));
+            check(&history, &disk.after_process_end(), &what);
+            check(&history, &disk.after_power_loss(operation), &format!("{what}, then a power loss"));
         }
     }
 }
