@@ -73,6 +73,13 @@ pub(crate) fn content(seed: u64) -> Content {
     Content { digest: Digest(digest), size_bytes: 8, tokens: 2, sections: Vec::new() }
 }
 
+/// The moment up to which a reply makes copies old. One that gives up a copy makes every copy old.
+fn voids(reply: &Reply) -> Option<Mark> {
+    let mark = reply.mark()?;
+    let gives_up = matches!(reply, Reply::Released { .. } | Reply::Deleted { .. });
+    Some(if gives_up { Mark { generation: mark.generation.next(), ..mark } } else { mark })
+}
+
 impl World {
     pub(crate) fn new(agents: u32, artifacts: usize, setting: &Setting) -> Self {
         let bound = match setting.mutant {
@@ -304,7 +311,7 @@ impl World {
                     _ => Some(effect.mark()),
                 };
                 let answer = agent.answer.iter().filter(|answer| answer.artifact == key);
-                let answer = answer.filter_map(|answer| answer.reply.mark());
+                let answer = answer.filter_map(|answer| voids(&answer.reply));
                 let pending = self.network.iter().filter(to_me).filter_map(told).chain(answer);
                 invariant::agreement(agent.cache.agent(), agent.cache.copy(&key), record.as_ref(), pending)?;
                 let confirmed = Confirmed { at: agent.confirmed, lag: 0 };

@@ -1,14 +1,11 @@
 //! Every world of a small size, by stateright: the laws hold in each, and each mutant breaks its own.
 
-mod checked;
-mod world;
-
 use std::collections::BTreeSet;
 
-use checked::{Checked, laws, name};
+use crate::checked::{Checked, laws, name};
+use crate::world::{Ask, Mutant, Setting, Sizes};
 use lrrc_coherence::Strategy;
 use stateright::{Checker, HasDiscoveries, Model};
-use world::{Ask, Mutant, Setting, Sizes};
 
 /// Two agents that ask everything and get lost, and messages that come twice; leases last.
 const WITHOUT_TIME: Sizes = Sizes {
@@ -67,7 +64,8 @@ fn holds(sizes: Sizes, strategy: Strategy, at_least: usize) {
     let checker = model.checker().threads(2).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
     for law in laws() {
         if let Some(path) = checker.discovery(law) {
-            panic!("{law}: {:?} after {path:#?}", path.last_state().broken);
+            let broken = path.last_state().broken.clone();
+            panic!("{law}: {broken:?} after {:?}", path.into_actions());
         }
     }
     let worlds = checker.unique_state_count();
