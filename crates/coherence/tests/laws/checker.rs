@@ -16,7 +16,16 @@ const WITHOUT_TIME: Sizes = Sizes {
     lives: 1,
     ticks: 0,
     messages: 1,
-    asks: Ask::ALL,
+    asks: &[
+        Ask::Create,
+        Ask::Read,
+        Ask::Acquire { wait: false },
+        Ask::Acquire { wait: true },
+        Ask::Commit,
+        Ask::Cas,
+        Ask::Release,
+        Ask::Delete,
+    ],
     losses: true,
     late_answers: false,
     doubles: true,
@@ -33,6 +42,14 @@ const LATE_ANSWERS: Sizes = Sizes {
     lives: 2,
     late_answers: true,
     asks: &[Ask::Create, Ask::Read, Ask::Cas, Ask::Release, Ask::Delete],
+    losses: false,
+    ..WITHOUT_TIME
+};
+/// Readers of sections beside writers.
+const SECTIONS: Sizes = Sizes {
+    versions: 3,
+    late_answers: true,
+    asks: &[Ask::Create, Ask::Read, Ask::ReadSection, Ask::Cas],
     losses: false,
     ..WITHOUT_TIME
 };
@@ -91,6 +108,13 @@ fn the_laws_hold_in_every_small_world_where_signals_overtake_replies() {
 #[test]
 fn the_laws_hold_in_every_small_world_where_content_is_pushed() {
     holds(LATE_ANSWERS, Strategy::Eager, 10_000);
+}
+
+#[test]
+fn the_laws_hold_in_every_small_world_with_readers_of_sections() {
+    for strategy in [Strategy::Lazy, Strategy::Eager] {
+        holds(SECTIONS, strategy, 1_000);
+    }
 }
 
 #[test]

@@ -5,4 +5,5 @@ mod checker;
 mod random;
 mod script;
 mod table;
+mod traced;
 mod world;
