@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::cmd::{
     bench::BenchCommand, dataset::DatasetCommand, eval::EvalArgs, quickstart::QuickstartArgs,
-    report::ReportArgs, reproduce::ReproduceArgs, sweep::SweepArgs, train::TrainArgs,
+    report::ReportArgs, reproduce::ReproduceArgs, store::StoreCommand, sweep::SweepArgs, train::TrainArgs,
 };
 
 /// Low-rank recurrent coordination for communication-efficient multi-LLM agent systems.
@@ -28,6 +28,9 @@ pub(crate) enum Command {
     Reproduce(ReproduceArgs),
     Eval(Box<EvalArgs>),
     Report(ReportArgs),
+    /// Keep artifacts that agents share.
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Measure how long things take on this machine.
     #[command(subcommand)]
     Bench(BenchCommand),

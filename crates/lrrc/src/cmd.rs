@@ -8,6 +8,7 @@ pub(crate) mod method;
 pub(crate) mod quickstart;
 pub(crate) mod report;
 pub(crate) mod reproduce;
+pub(crate) mod store;
 pub(crate) mod sweep;
 pub(crate) mod train;
 
@@ -22,6 +23,7 @@ pub(crate) fn run(cli: Cli) -> miette::Result<()> {
         Command::Eval(args) => eval::run(&args),
         Command::Reproduce(args) => reproduce::run(&args),
         Command::Sweep(args) => sweep::run(&args),
+        Command::Store(command) => store::run(command),
         Command::Report(args) => report::run(&args),
         Command::Bench(command) => bench::run(&command),
     }
