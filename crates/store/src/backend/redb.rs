@@ -4,7 +4,7 @@
 //! revision of a key stands; so the feed costs no second copy. A durable commit is one transaction of redb in one
 //! phase, hence one `fsync`: redb finds by its checksums after a crash whether the last one landed.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -93,15 +93,17 @@ impl RedbBackend {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, BackendError> {
         let path = path.as_ref();
         let place = path.display().to_string();
-        let is_new = !path.exists();
-        let db = checked(&place, |builder| builder.create(path))?;
-        if is_new {
-            sync_folder(path).map_err(|error| unavailable(&place, error))?;
+        if !path.exists() {
+            create_whole(path).map_err(|error| unavailable(&place, error))?;
         }
+        let file = OpenOptions::new().read(true).write(true).open(path);
+        let file = file.map_err(|error| unavailable(&place, error))?;
+        let db = checked(&place, |builder| builder.create_file(file))?;
         Self::with_database(db, place)
     }
 
-    /// Opens a store that lies in `storage`; `place` names it in messages.
+    /// Opens a store that lies in `storage`, or makes one in it; `place` names it in messages. Where a crash cut the
+    /// making short, a storage may have to be emptied by hand; [`open`](Self::open) has no such moment.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -470,8 +472,20 @@ fn cannot_open(place: &str, error: DatabaseError) -> BackendError {
     }
 }
 
-/// A new file is durable once its folder is.
-fn sync_folder(path: &Path) -> std::io::Result<()> {
+/// Makes an empty store elsewhere and gives it its name at the end, so that a crash leaves no half of one. Where another
+/// process was faster, its store stays.
+fn create_whole(path: &Path) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+    let made = tempfile::Builder::new().prefix(".new-store-").tempfile_in(folder)?;
+    drop(Builder::new().create_file(made.reopen()?)?);
+    match made.persist_noclobber(path) {
+        Err(error) if error.error.kind() != std::io::ErrorKind::AlreadyExists => {
+            return Err(error.error.into());
+        }
+        _ => {}
+    }
+    if cfg!(unix) {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
 }
