@@ -18,6 +18,8 @@ struct History {
     durable: usize,
     /// What the commit would have made that failed, if the error left that open.
     uncertain: Option<Contents>,
+    /// Whether the store was ever open: until then it is being made, which in a file is done under another name.
+    was_open: bool,
 }
 
 impl History {
@@ -63,8 +65,10 @@ fn contents(store: &dyn Backend) -> Contents {
 
 /// Commits the batches of `seed` until one fails.
 fn work(disk: &FaultyDisk, seed: u64) -> History {
-    let mut history = History { states: vec![Contents::default()], durable: 0, uncertain: None };
+    let mut history =
+        History { states: vec![Contents::default()], durable: 0, uncertain: None, was_open: false };
     let Ok(store) = RedbBackend::with_storage(disk.clone(), "a failing disk") else { return history };
+    history.was_open = true;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     for _ in 0..20 {
         let batch = batch(&mut rng);
