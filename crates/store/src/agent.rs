@@ -19,6 +19,7 @@ use lrrc_coherence::{AgentId, Bound, Cache, Digest, Millis, Stamp};
 
 use crate::backend::Revision;
 use crate::error::{Refusal, StoreError};
+use crate::limits::Limits;
 use crate::name::Name;
 use crate::wire::{Divide, FromHome, PROTOCOL, Request, Says, Ticket, ToHome};
 
@@ -98,6 +99,7 @@ pub struct Agent {
     confirmed: (Revision, Millis),
     pinged: Millis,
     ping_every_ms: u64,
+    limits: Limits,
     claims: BTreeSet<Name>,
     watches: BTreeMap<String, Watched>,
     counts: Counts,
@@ -121,6 +123,7 @@ impl Agent {
             confirmed: (Revision::START, Millis(0)),
             pinged: Millis(0),
             ping_every_ms: 1000,
+            limits: Limits::default(),
             claims: BTreeSet::new(),
             watches: BTreeMap::new(),
             counts: Counts::default(),
@@ -296,6 +299,11 @@ impl Agent {
     /// Sends an ask that waits.
     fn send(&mut self, ticket: Ticket, now: Millis) {
         let Some(mut pending) = self.pending.remove(&ticket) else { return };
+        if let Some(refusal) = self.too_large(&pending.op) {
+            let caller = pending.caller.map(|caller| Happened::Done(caller, Err(refusal.into())));
+            self.happened.extend(caller);
+            return;
+        }
         let request = self.request_for(&mut pending);
         if let (Request::Release { name }, Some(cache)) = (&request, &mut self.cache) {
             cache.release(name);
@@ -305,6 +313,22 @@ impl Agent {
         self.pinged = now;
         self.pending.insert(ticket, pending);
         self.outbox.push_back(ToHome::Ask { ticket, request });
+    }
+
+    /// What the home would refuse is not sent: a frame beyond the home's bound would end the session.
+    fn too_large(&self, op: &Op) -> Option<Refusal> {
+        let Op::Ask(request) = op else { return None };
+        let (name, size_bytes) = match request {
+            Request::Create { name, content } => (name, content.bytes.len()),
+            Request::Commit(change) => (&change.name, change.content.bytes.len()),
+            Request::CommitAll(changes) => {
+                let sizes = changes.iter().map(|change| change.content.bytes.len());
+                (&changes.first()?.name, sizes.sum())
+            }
+            _ => return None,
+        };
+        let (size_bytes, limit_bytes) = (size_bytes as u64, self.limits.content_bytes_max);
+        (size_bytes > limit_bytes).then(|| Refusal::TooLarge { name: name.clone(), size_bytes, limit_bytes })
     }
 
     /// An ask whose answer will not come over this connection.
