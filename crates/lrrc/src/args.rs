@@ -4,7 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::cmd::{
     bench::BenchCommand, dataset::DatasetCommand, eval::EvalArgs, quickstart::QuickstartArgs,
-    report::ReportArgs, reproduce::ReproduceArgs, sweep::SweepArgs, train::TrainArgs, winner::WinnerArgs,
+    report::ReportArgs, reproduce::ReproduceArgs, simulate::SimulateArgs, sweep::SweepArgs, train::TrainArgs,
+    winner::WinnerArgs,
 };
 
 /// Low-rank recurrent coordination for communication-efficient multi-LLM agent systems.
@@ -28,6 +29,7 @@ pub(crate) enum Command {
     Reproduce(ReproduceArgs),
     Eval(Box<EvalArgs>),
     Winner(WinnerArgs),
+    Simulate(SimulateArgs),
     Report(ReportArgs),
     /// Measure how long things take on this machine.
     #[command(subcommand)]

@@ -1,0 +1,28 @@
+//! What coherence costs, and whether it holds under faults.
+//!
+//! **Cost.** [`cost()`] runs the published workloads seed by seed, token for token: agents share artifacts, a write
+//! invalidates the copies of the others, the next use fetches. Savings stand beside every baseline that it is honest
+//! to compare with, because most of what is saved against broadcast is saved by not broadcasting.
+//!
+//! ```
+//! use lrrc_sim::{Scenario, Strategy, cost};
+//!
+//! let churn = cost(&Scenario::open("churn")?, Strategy::Lazy);
+//! assert_eq!(format!("{:.1}", 100.0 * churn.against_broadcast.mean), "84.2");
+//! assert_eq!(format!("{:.1}", 100.0 * churn.against_always_read.mean), "21.0");
+//! # Ok::<(), lrrc_sim::ScenarioError>(())
+//! ```
+
+mod cost;
+mod mt19937;
+mod run;
+mod scenario;
+mod strategy;
+mod workload;
+
+pub use cost::{Cost, Savings, ceiling_tokens, cost, theorem_bound};
+pub use mt19937::PythonRandom;
+pub use run::{Run, Tokens, run};
+pub use scenario::{Bounds, Published, Scenario, ScenarioError, Seeds};
+pub use strategy::{Strategy, StrategyName, UnknownStrategy};
+pub use workload::{Action, Workload};
