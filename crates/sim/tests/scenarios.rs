@@ -45,7 +45,7 @@ fn faulty_files_are_refused_with_place_and_reason() {
         ),
         (
             "name = \"x\"\n[workload]\nartifact_tokens = 9007199254740992",
-            "f.toml: tokens that one run may send = 18852067940172746256: it lies between 1 and 9007199254740992",
+            "f.toml: tokens that one run may send = 18852068040172896256: it lies between 1 and 9007199254740992",
         ),
         (
             "name = \"x\"\n[seeds]\ncount = 5000000",
