@@ -136,13 +136,7 @@ fn figure(base: &Scenario) -> miette::Result<String> {
     let scenarios: Vec<Scenario> = scenarios.collect::<Result<_, _>>().into_diagnostic()?;
     let costs: Vec<Cost> = scenarios.iter().map(|scenario| cost(scenario, Strategy::Lazy)).collect();
     let line = |name: &str, of: fn(&Cost) -> Savings| {
-        let place = |cost: &Cost| (cost.workload.write_probability, of(cost));
-        let points = costs.iter().map(place).map(|(v, savings)| (v, savings.mean)).collect();
-        let spans = costs
-            .iter()
-            .map(place)
-            .map(|(v, savings)| (v, savings.mean - savings.sd, savings.mean + savings.sd));
-        Series::new(name, points).with_intervals(spans.collect())
+        Series::new(name, costs.iter().map(|cost| (cost.workload.write_probability, of(cost).mean)).collect())
     };
     let bound = costs.iter().map(|cost| (cost.workload.write_probability, cost.theorem_bound)).collect();
     let series = [
