@@ -4,6 +4,7 @@ mod cache;
 mod conflict;
 pub mod delta;
 mod directory;
+pub mod invariant;
 mod line;
 mod message;
 mod record;

@@ -205,7 +205,10 @@ pub enum Reply {
         expires: Millis,
     },
     /// The agent holds and waits for nothing.
-    Released,
+    Released {
+        /// The moment of it: what was sent to the agent before is void.
+        mark: Mark,
+    },
     /// What the home was told is taken in.
     Settled {
         /// Whose claim ended by it.
@@ -216,6 +219,22 @@ pub enum Reply {
         /// Its last mark.
         mark: Mark,
     },
+}
+
+impl Reply {
+    /// The moment that the reply tells of, if it tells of one.
+    #[must_use]
+    pub const fn mark(&self) -> Option<Mark> {
+        match self {
+            Self::Read(grant) => Some(grant.mark),
+            Self::Created { mark }
+            | Self::Acquired { mark, .. }
+            | Self::Committed { mark, .. }
+            | Self::Released { mark }
+            | Self::Deleted { mark } => Some(*mark),
+            Self::Noted | Self::Waiting { .. } | Self::Renewed { .. } | Self::Settled { .. } => None,
+        }
+    }
 }
 
 /// What has to be sent to another agent.
