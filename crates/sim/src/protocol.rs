@@ -83,7 +83,7 @@ impl Protocol<'_> {
                     cache.signal(&artifact, mark);
                 }
                 Effect::Push { mark, digest, sections, .. } => {
-                    cache.push(&artifact, mark, digest, &sections, at(tick));
+                    cache.push(&artifact, mark, digest, &sections);
                 }
                 Effect::Granted { .. } => {}
             }
