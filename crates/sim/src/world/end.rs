@@ -3,7 +3,7 @@
 use lrrc_store::Name;
 
 use super::network::Weather;
-use super::{Due, World};
+use super::World;
 use crate::verdict::Broken;
 
 /// Virtual time for everybody to be at rest once the faults have stopped, in milliseconds: longer than any lease,

@@ -1,0 +1,478 @@
+//! What an agent holds, without a socket, a thread or a clock: asks become frames, frames become answers.
+//!
+//! [`Client`](crate::Client) carries the frames over a connection, the simulator over a network that loses them.
+//! Reads are answered from the agent's own copies where the protocol allows it: the line is valid, and the home has
+//! confirmed within the bound that nothing was signalled which is not delivered. A confirmation counts from the moment
+//! the *ask* was sent, so no clock of another machine and no delay of an answer can make a copy look younger than it
+//! is. When the connection is lost, every copy is dropped; the bytes stay, as bases of deltas.
+
+mod answer;
+mod link;
+mod read;
+mod shelf;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use bytes::Bytes;
+use lrrc_coherence::{AgentId, Bound, Cache, Digest, Mark, Millis, Stamp};
+
+use crate::backend::Revision;
+use crate::error::{Refusal, StoreError};
+use crate::name::Name;
+use crate::wire::{Answer, Changed, Divide, FromHome, PROTOCOL, Request, Says, Ticket, ToHome, Waiting};
+
+use link::Link;
+use shelf::Shelf;
+
+/// How an agent behaves.
+#[derive(Debug, Clone, Copy)]
+pub struct AgentConfig {
+    /// How far behind the home a read from a copy may be.
+    pub bound: Bound,
+    /// Most bytes that are kept.
+    pub bytes_max: u64,
+    /// An answer that takes longer is taken for a lost connection, in milliseconds. A place in a queue is an answer.
+    pub patience_ms: u64,
+    /// How often an ask that changes nothing is sent again over a new connection.
+    pub tries: u32,
+}
+
+impl Default for AgentConfig {
+    fn default() -> Self {
+        Self { bound: Bound::default(), bytes_max: 256 << 20, patience_ms: 10_000, tries: 3 }
+    }
+}
+
+/// What an agent is asked to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Op {
+    /// Reads the whole content.
+    Read {
+        /// Of which artifact.
+        name: Name,
+        /// Not from a copy, even a valid one: what is read was the newest at some moment between ask and answer.
+        fresh: bool,
+    },
+    /// Reads some sections.
+    ReadSections {
+        /// Of which artifact.
+        name: Name,
+        /// Names of the sections.
+        sections: Vec<String>,
+        /// As for a whole read.
+        fresh: bool,
+    },
+    /// Anything else, as the home understands it.
+    Ask(Request),
+}
+
+/// What became of an ask.
+#[derive(Debug)]
+pub enum Asked {
+    /// It is answered from a copy.
+    Done(Outcome),
+    /// It is on its way; [`Happened::Done`] tells under this ticket.
+    Sent(Ticket),
+}
+
+/// The answer to an [`Op`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// To a read.
+    Read(Read),
+    /// To a read of sections.
+    Sections(SectionRead),
+    /// To anything else.
+    Answer(Answer),
+}
+
+/// How current what was read is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Freshness {
+    /// Version and generation that was read.
+    pub mark: Mark,
+    /// Every change up to this revision that concerns the agent was delivered before the read.
+    pub confirmed_revision: Revision,
+    /// The content was the newest at most this long ago, in milliseconds.
+    pub age_ms: u64,
+    /// Whether the agent's own copy was read.
+    pub from_copy: bool,
+}
+
+/// A content that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read {
+    /// The content.
+    pub bytes: Bytes,
+    /// Its digest.
+    pub digest: Digest,
+    /// How current it is.
+    pub freshness: Freshness,
+}
+
+impl Read {
+    /// Which version of which life of the name was read: what a write based on it has to show.
+    #[must_use]
+    pub fn stamp(&self) -> Stamp {
+        self.freshness.mark.stamp
+    }
+}
+
+/// Sections that were read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SectionRead {
+    /// Name and bytes of each.
+    pub sections: Vec<(String, Bytes)>,
+    /// How current they are. The artifact may be at a later version that changed other sections.
+    pub freshness: Freshness,
+}
+
+/// What happened to an agent.
+#[derive(Debug)]
+pub enum Happened {
+    /// An ask is answered.
+    Done(Ticket, Result<Outcome, StoreError>),
+    /// An acquire waits, or has moved up.
+    Waits(Ticket, Waiting),
+    /// The agent's copy became invalid.
+    Invalidated(Name, Mark),
+    /// A watched name changed; told at least once.
+    Changed(Changed),
+    /// What happened to watched names for a while is not known: the home's feed does not reach back. List them.
+    WatchGap(String),
+    /// The session stands.
+    Up(AgentId),
+    /// The session is over, and every copy is dropped. Call [`Agent::connected`] on a new connection.
+    Down(Refusal),
+}
+
+/// How an agent's reads were answered, since it was made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// From the agent's own copies.
+    pub from_copy: u64,
+    /// By the home: the bytes that the agent had are current.
+    pub same: u64,
+    /// By the home, with what changed.
+    pub delta: u64,
+    /// By the home, with all bytes.
+    pub whole: u64,
+    /// By the home, with some sections.
+    pub sections: u64,
+    /// Bytes of content in the home's answers.
+    pub bytes: u64,
+}
+
+/// What the agent knows of the bytes of an artifact.
+#[derive(Debug, Clone)]
+struct Kept {
+    stamp: Stamp,
+    digest: Digest,
+    divide: Divide,
+    parts: BTreeMap<String, Digest>,
+}
+
+/// A watched prefix.
+#[derive(Debug, Clone, Copy)]
+struct Watched {
+    /// Every change up to this revision was told.
+    seen: Revision,
+    /// Whether the home tells of it in this session.
+    is_live: bool,
+}
+
+/// An ask on its way.
+#[derive(Debug)]
+struct Pending {
+    op: Op,
+    /// The caller's ticket: it stays the same when the ask is sent again under another.
+    caller: Option<Ticket>,
+    /// `None` while there is no session.
+    sent: Option<Millis>,
+    tries: u32,
+    is_waiting: bool,
+    /// What the answer may build on.
+    base: Option<(Stamp, Bytes)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Down,
+    Greeting(Millis),
+    Up,
+}
+
+/// One agent's side of the protocol. See the module's text.
+#[derive(Debug)]
+pub struct Agent {
+    config: AgentConfig,
+    state: State,
+    link: Link,
+    cache: Option<Cache<Name>>,
+    shelf: Shelf,
+    kept: BTreeMap<Name, Kept>,
+    pending: BTreeMap<Ticket, Pending>,
+    next_ticket: u64,
+    confirmed: (Revision, Millis),
+    pinged: Millis,
+    ping_every_ms: u64,
+    claims: BTreeSet<Name>,
+    watches: BTreeMap<String, Watched>,
+    counts: Counts,
+    outbox: VecDeque<ToHome>,
+    happened: VecDeque<Happened>,
+}
+
+impl Agent {
+    /// An agent without a session; what it is asked waits for one.
+    #[must_use]
+    pub fn new(config: AgentConfig) -> Self {
+        Self {
+            config,
+            state: State::Down,
+            link: Link::default(),
+            cache: None,
+            shelf: Shelf::new(config.bytes_max),
+            kept: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            next_ticket: 1,
+            confirmed: (Revision::START, Millis(0)),
+            pinged: Millis(0),
+            ping_every_ms: 1000,
+            claims: BTreeSet::new(),
+            watches: BTreeMap::new(),
+            counts: Counts::default(),
+            outbox: VecDeque::new(),
+            happened: VecDeque::new(),
+        }
+    }
+
+    /// Who the agent is in this session.
+    #[must_use]
+    pub fn id(&self) -> Option<AgentId> {
+        self.cache.as_ref().filter(|_| self.state == State::Up).map(Cache::agent)
+    }
+
+    /// The copies of this session.
+    #[must_use]
+    pub fn cache(&self) -> Option<&Cache<Name>> {
+        self.cache.as_ref()
+    }
+
+    /// How reads were answered.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// A connection stands: the agent greets.
+    pub fn connected(&mut self, now: Millis) {
+        self.link = Link::default();
+        self.outbox.clear();
+        self.outbox.push_back(ToHome::Hello { protocol: PROTOCOL });
+        self.state = State::Greeting(now);
+    }
+
+    /// The connection is lost: copies are dropped, asks that change nothing wait for the next connection, and of the
+    /// others nobody knows whether they landed.
+    pub fn disconnected(&mut self) {
+        self.state = State::Down;
+        self.cache = None;
+        self.claims.clear();
+        self.outbox.clear();
+        self.watches.values_mut().for_each(|watched| watched.is_live = false);
+        let tickets: Vec<Ticket> = self.pending.keys().copied().collect();
+        for ticket in tickets {
+            self.interrupted(ticket);
+        }
+    }
+
+    /// Gives up every ask that waits, because no connection comes.
+    pub fn give_up(&mut self, error: &StoreError) {
+        for (_, pending) in std::mem::take(&mut self.pending) {
+            if let Some(caller) = pending.caller {
+                self.happened.push_back(Happened::Done(caller, Err(error.clone())));
+            }
+        }
+    }
+
+    /// Asks. A read may be answered at once.
+    pub fn request(&mut self, op: Op, now: Millis) -> Asked {
+        if let Some(outcome) = self.from_copy(&op, now) {
+            self.counts.from_copy += 1;
+            return Asked::Done(outcome);
+        }
+        if let Op::Ask(Request::Watch { prefix, after }) = &op {
+            let from = after.unwrap_or(self.confirmed.0);
+            self.watches.entry(prefix.clone()).or_insert(Watched { seen: from, is_live: false });
+        }
+        if let Op::Ask(Request::Unwatch { prefix }) = &op {
+            self.watches.remove(prefix);
+        }
+        let ticket = self.ticket();
+        self.enqueue(ticket, op, Some(ticket), 0, now);
+        Asked::Sent(ticket)
+    }
+
+    /// Nobody waits for the answer any more. What was sent may still happen; a claim that comes of it is given back.
+    pub fn cancel(&mut self, ticket: Ticket) {
+        let found = self.pending.iter_mut().find(|(_, pending)| pending.caller == Some(ticket));
+        let Some((sent_as, pending)) = found else { return };
+        let sent_as = *sent_as;
+        pending.caller = None;
+        let is_acquire = matches!(pending.op, Op::Ask(Request::Acquire { .. }));
+        if pending.sent.is_none() {
+            self.pending.remove(&sent_as);
+        } else if is_acquire {
+            self.outbox.push_back(ToHome::Cancel { ticket: sent_as });
+        }
+    }
+
+    /// A claim was given to a caller who is gone.
+    pub fn discard_claim(&mut self, name: &Name, now: Millis) {
+        self.claims.remove(name);
+        let ticket = self.ticket();
+        self.enqueue(ticket, Op::Ask(Request::Release { name: name.clone() }), None, 0, now);
+    }
+
+    /// A frame from the home.
+    pub fn receive(&mut self, frame: FromHome, now: Millis) {
+        if self.state == State::Down {
+            return;
+        }
+        if let (0, Says::Goodbye { why }) = (frame.seq, &frame.says) {
+            return self.down(why.clone());
+        }
+        match self.link.take(frame) {
+            Ok(due) => {
+                for frame in due {
+                    self.hear(frame.says, now);
+                }
+            }
+            Err(link::Gap) => {
+                self.down(Refusal::SessionOver { why: "frames of the home are missing".into() })
+            }
+        }
+    }
+
+    /// Time has passed: asks for a confirmation when it is due, and notices a home that does not answer.
+    pub fn tick(&mut self, now: Millis) {
+        let oldest = self
+            .pending
+            .values()
+            .filter(|pending| !pending.is_waiting)
+            .filter_map(|pending| pending.sent)
+            .min();
+        let since = match self.state {
+            State::Down => return,
+            State::Greeting(since) => Some(since),
+            State::Up => oldest,
+        };
+        if since.is_some_and(|since| now.since(since) > self.config.patience_ms) {
+            let why = format!("no answer within {} ms", self.config.patience_ms);
+            return self.down(Refusal::SessionOver { why });
+        }
+        if self.state == State::Up && now.since(self.pinged) >= self.ping_every_ms {
+            let ticket = self.ticket();
+            self.enqueue(ticket, Op::Ask(Request::Ping), None, 0, now);
+        }
+    }
+
+    /// When [`tick`](Self::tick) has something to do, at the latest.
+    #[must_use]
+    pub fn next_tick(&self) -> Millis {
+        self.pinged.plus(self.ping_every_ms)
+    }
+
+    /// The next frame to send.
+    pub fn poll_frame(&mut self) -> Option<ToHome> {
+        self.outbox.pop_front()
+    }
+
+    /// The next thing that happened.
+    pub fn poll_happened(&mut self) -> Option<Happened> {
+        self.happened.pop_front()
+    }
+
+    fn ticket(&mut self) -> Ticket {
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        ticket
+    }
+
+    fn enqueue(&mut self, ticket: Ticket, op: Op, caller: Option<Ticket>, tries: u32, now: Millis) {
+        let pending = Pending { op, caller, sent: None, tries, is_waiting: false, base: None };
+        self.pending.insert(ticket, pending);
+        if self.state == State::Up {
+            self.send(ticket, now);
+        }
+    }
+
+    /// Sends an ask that waits.
+    fn send(&mut self, ticket: Ticket, now: Millis) {
+        let Some(mut pending) = self.pending.remove(&ticket) else { return };
+        let request = self.request_for(&mut pending);
+        pending.sent = Some(now);
+        pending.tries += 1;
+        self.pinged = now;
+        self.pending.insert(ticket, pending);
+        self.outbox.push_back(ToHome::Ask { ticket, request });
+    }
+
+    /// An ask whose answer will not come over this connection.
+    fn interrupted(&mut self, ticket: Ticket) {
+        let Some(pending) = self.pending.get_mut(&ticket) else { return };
+        if pending.sent.take().is_none() {
+            return;
+        }
+        pending.is_waiting = false;
+        let Some(caller) = pending.caller else {
+            self.pending.remove(&ticket);
+            return;
+        };
+        let end = match &pending.op {
+            Op::Ask(Request::Release { .. }) => Err(StoreError::Refused(Refusal::SessionOver {
+                why: "the connection was lost, and the claims with it".into(),
+            })),
+            op if !changes_something(op) && pending.tries < self.config.tries => return,
+            op if !changes_something(op) => Err(StoreError::Refused(Refusal::SessionOver {
+                why: format!("the connection was lost {} times before the answer", pending.tries),
+            })),
+            op => Err(StoreError::Uncertain { what: told(op) }),
+        };
+        self.pending.remove(&ticket);
+        self.happened.push_back(Happened::Done(caller, end));
+    }
+
+    fn down(&mut self, why: Refusal) {
+        self.disconnected();
+        self.happened.push_back(Happened::Down(why));
+    }
+}
+
+/// Whether asking twice may differ from asking once. An acquire belongs to its session and ends with it.
+fn changes_something(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Ask(
+            Request::Create { .. }
+                | Request::Commit(_)
+                | Request::CommitAll(_)
+                | Request::Delete { .. }
+                | Request::Renew { .. }
+        )
+    )
+}
+
+/// An ask in words.
+fn told(op: &Op) -> String {
+    match op {
+        Op::Read { name, .. } | Op::ReadSections { name, .. } => format!("the read of {name}"),
+        Op::Ask(Request::Create { name, .. }) => format!("the creation of {name}"),
+        Op::Ask(Request::Commit(change)) => format!("the commit of {}", change.name),
+        Op::Ask(Request::CommitAll(changes)) => format!("the commit of {} artifacts", changes.len()),
+        Op::Ask(Request::Delete { name, .. }) => format!("the deletion of {name}"),
+        Op::Ask(Request::Renew { name, .. }) => format!("the renewal of the claim on {name}"),
+        Op::Ask(_) => "the request".to_owned(),
+    }
+}

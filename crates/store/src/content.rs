@@ -1,0 +1,320 @@
+//! Contents by the BLAKE3 hash of their bytes: small ones beside the records, large ones in an object store.
+//!
+//! A content is put before a record names it, so that a crash leaves garbage and never a name without bytes. In the
+//! object store each put is an object of its own, `blobs/ab/abcd…/<time of the put>`. The collector removes puts, never
+//! names: a put that comes while an old one of the same content is being removed is another object, and stays.
+
+use std::path::Path as FilePath;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use lrrc_coherence::Digest;
+use object_store::local::LocalFileSystem;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+use object_store::{ObjectStore, ObjectStoreExt};
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Runtime;
+
+use crate::backend::{Backend, BackendError};
+
+use crate::digest::digest_of;
+
+const FOLDER: &str = "blobs";
+
+/// Where contents go, and how long a content may wait for the record that names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ContentRules {
+    /// Contents up to this length ride in the transaction of their record, in bytes.
+    pub inline_bytes_max: usize,
+    /// Longer contents are refused, in bytes.
+    pub content_bytes_max: usize,
+    /// How long a put is safe from the collector whether or not a record names it, in milliseconds. A record must
+    /// name it within half of that; the clocks of all machines that share the store must agree to within the other
+    /// half.
+    pub grace_ms: u64,
+}
+
+impl Default for ContentRules {
+    fn default() -> Self {
+        Self { inline_bytes_max: 64 << 10, content_bytes_max: 16 << 20, grace_ms: 3_600_000 }
+    }
+}
+
+/// Why a content was not put or not found.
+#[derive(Debug, thiserror::Error)]
+pub enum ContentError {
+    /// The content is longer than the rules allow.
+    #[error(
+        "the content has {size_bytes} bytes, and the limit is {limit_bytes}: split it, or raise the limit of the store"
+    )]
+    TooLarge {
+        /// Its length.
+        size_bytes: usize,
+        /// The limit.
+        limit_bytes: usize,
+    },
+    /// Nothing lies under the name. A name that was read from a record a while ago may have been collected since:
+    /// read the record again.
+    #[error("there is no content {digest}")]
+    Missing {
+        /// The name.
+        digest: Digest,
+    },
+    /// The bytes are not those that the name stands for.
+    #[error(
+        "content {digest} is damaged: its bytes hash to {actual}; put it again or restore the store from a copy"
+    )]
+    Damaged {
+        /// The name.
+        digest: Digest,
+        /// The hash of what lies there.
+        actual: Digest,
+    },
+    /// The place is not one that contents can be kept in.
+    #[error("contents cannot be kept in {place:?}: {why}")]
+    Place {
+        /// What was given.
+        place: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The object store did not answer as it should.
+    #[error("the content store at {place}: {source}")]
+    Store {
+        /// Its folder or address.
+        place: String,
+        /// What it said.
+        source: object_store::Error,
+    },
+    /// The backend, which holds the small contents, failed.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+}
+
+/// A content that was put, and that a record may name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Its name.
+    pub digest: Digest,
+    /// Its bytes.
+    pub content: Bytes,
+    /// When it was put, in milliseconds of the caller's clock.
+    pub put_ms: u64,
+    /// Whether it still has to be put, by the batch that names it.
+    pub is_inline: bool,
+}
+
+impl Placed {
+    /// What the batch that names the content must carry in its `blobs`.
+    #[must_use]
+    pub fn blob(&self) -> Option<(Digest, Bytes)> {
+        self.is_inline.then(|| (self.digest, self.content.clone()))
+    }
+}
+
+/// The contents of one store.
+///
+/// All methods block; none may be called on a thread that drives asynchronous tasks.
+///
+/// ```
+/// use lrrc_store::{Backend, Batch, Content, ContentRules, Expect, MemoryBackend, Write};
+///
+/// let (backend, content) = (MemoryBackend::new(), Content::in_memory(ContentRules::default())?);
+/// let placed = content.put("a plan".into(), 0)?;
+/// let name = placed.digest.to_string();
+/// let batch = Batch { blobs: placed.blob().into_iter().collect(), ..Batch::of([Write::put("a/plan", Expect::Absent, name)]) };
+/// backend.commit(&batch)?;
+/// assert_eq!(content.get(&backend, &placed.digest)?, "a plan");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Content {
+    objects: Arc<dyn ObjectStore>,
+    place: String,
+    rules: ContentRules,
+    runtime: Runtime,
+}
+
+impl Content {
+    /// Keeps large contents in a folder, which is made if need be; each is on the disk when its put returns.
+    ///
+    /// # Errors
+    /// [`ContentError::Place`] when the folder cannot be used.
+    pub fn in_folder(folder: impl AsRef<FilePath>, rules: ContentRules) -> Result<Self, ContentError> {
+        let folder = folder.as_ref();
+        let place = folder.display().to_string();
+        let fault = |why: String| ContentError::Place { place: place.clone(), why };
+        std::fs::create_dir_all(folder).map_err(|error| fault(error.to_string()))?;
+        let objects = LocalFileSystem::new_with_prefix(folder).map_err(|error| fault(error.to_string()))?;
+        Self::new(Arc::new(objects.with_fsync(true).with_automatic_cleanup(true)), place, rules)
+    }
+
+    /// Keeps large contents in memory, for tests and simulations.
+    ///
+    /// # Errors
+    /// [`ContentError::Place`] when the system gives no thread.
+    pub fn in_memory(rules: ContentRules) -> Result<Self, ContentError> {
+        Self::new(Arc::new(InMemory::new()), "memory".to_owned(), rules)
+    }
+
+    /// Keeps large contents under `address`, such as `s3://bucket/folder` (with the feature `s3`), with the options
+    /// of [`object_store`], such as `endpoint`, `region` or `access_key_id`. Anything without `://` is a folder.
+    ///
+    /// # Errors
+    /// [`ContentError::Place`] when the address is not understood.
+    pub fn at<'o>(
+        address: &str,
+        options: impl IntoIterator<Item = (&'o str, &'o str)>,
+        rules: ContentRules,
+    ) -> Result<Self, ContentError> {
+        if !address.contains("://") {
+            return Self::in_folder(address, rules);
+        }
+        if let Some(folder) = address.strip_prefix("file://") {
+            return Self::in_folder(folder, rules);
+        }
+        let fault = |why: String| ContentError::Place { place: address.to_owned(), why };
+        let url = url::Url::parse(address).map_err(|error| fault(error.to_string()))?;
+        let (objects, prefix) =
+            object_store::parse_url_opts(&url, options).map_err(|error| fault(error.to_string()))?;
+        Self::new(Arc::new(PrefixStore::new(objects, prefix)), address.to_owned(), rules)
+    }
+
+    fn new(objects: Arc<dyn ObjectStore>, place: String, rules: ContentRules) -> Result<Self, ContentError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime =
+            runtime.map_err(|error| ContentError::Place { place: place.clone(), why: error.to_string() })?;
+        Ok(Self { objects, place, rules, runtime })
+    }
+
+    /// The rules it was made with.
+    #[must_use]
+    pub fn rules(&self) -> &ContentRules {
+        &self.rules
+    }
+
+    /// Puts a content: a large one into the object store now, a small one by the batch that will name it.
+    /// A recent put of the same content is used again.
+    ///
+    /// # Errors
+    /// [`ContentError::TooLarge`], and [`ContentError::Store`] when the store failed, which leaves at most garbage.
+    pub fn put(&self, content: Bytes, now_ms: u64) -> Result<Placed, ContentError> {
+        if content.len() > self.rules.content_bytes_max {
+            let limit_bytes = self.rules.content_bytes_max;
+            return Err(ContentError::TooLarge { size_bytes: content.len(), limit_bytes });
+        }
+        let digest = digest_of(&content);
+        let is_inline = content.len() <= self.rules.inline_bytes_max;
+        let put_ms = if is_inline { now_ms } else { self.put_object(&digest, &content, now_ms)? };
+        Ok(Placed { digest, content, put_ms, is_inline })
+    }
+
+    /// Puts the content again if its put is too old to be named by a record. Call it right before the commit.
+    ///
+    /// # Errors
+    /// [`ContentError::Store`].
+    pub fn refresh(&self, placed: &mut Placed, now_ms: u64) -> Result<(), ContentError> {
+        if placed.is_inline {
+            placed.put_ms = now_ms;
+        } else if !self.is_fresh(placed.put_ms, now_ms) {
+            placed.put_ms = self.put_object(&placed.digest, &placed.content, now_ms)?;
+        }
+        Ok(())
+    }
+
+    /// The bytes of a content, checked against their name.
+    ///
+    /// # Errors
+    /// [`ContentError::Missing`], [`ContentError::Damaged`], or that a store failed.
+    pub fn get(&self, backend: &dyn Backend, digest: &Digest) -> Result<Bytes, ContentError> {
+        let content = match backend.blob(digest)? {
+            Some(content) => content,
+            None => self.get_object(digest)?,
+        };
+        let actual = digest_of(&content);
+        if actual == *digest { Ok(content) } else { Err(ContentError::Damaged { digest: *digest, actual }) }
+    }
+
+    /// A put is named within half the grace, and reused within half of that half.
+    fn is_fresh(&self, put_ms: u64, now_ms: u64) -> bool {
+        put_ms.saturating_add(self.rules.grace_ms / 2) >= now_ms
+    }
+
+    fn put_object(&self, digest: &Digest, content: &Bytes, now_ms: u64) -> Result<u64, ContentError> {
+        self.run(async {
+            let newest = self.puts_of(digest).await?.into_iter().max();
+            if let Some(put_ms) =
+                newest.filter(|put_ms| put_ms.saturating_add(self.rules.grace_ms / 4) >= now_ms)
+            {
+                return Ok(put_ms);
+            }
+            self.objects.put(&object(digest, now_ms), content.clone().into()).await?;
+            Ok(now_ms)
+        })
+    }
+
+    /// A newer put may replace the one that was listed, and the collector remove that: then the list is read again.
+    fn get_object(&self, digest: &Digest) -> Result<Bytes, ContentError> {
+        let mut tried = None;
+        loop {
+            let newest = self.run(self.puts_of(digest))?.into_iter().max();
+            let Some(put_ms) = newest.filter(|newest| Some(*newest) != tried) else {
+                return Err(ContentError::Missing { digest: *digest });
+            };
+            let found = self
+                .runtime
+                .block_on(async { self.objects.get(&object(digest, put_ms)).await?.bytes().await });
+            match found {
+                Err(object_store::Error::NotFound { .. }) => tried = Some(put_ms),
+                found => return found.map_err(|source| self.fault(source)),
+            }
+        }
+    }
+
+    async fn puts_of(&self, digest: &Digest) -> Result<Vec<u64>, object_store::Error> {
+        let listed: Vec<_> = self.objects.list(Some(&folder(digest))).try_collect().await?;
+        Ok(listed.iter().filter_map(|meta| parse(&meta.location)).map(|(_, put_ms)| put_ms).collect())
+    }
+
+    /// Every put in the object store, in no order. Objects that are no contents are left out.
+    pub(crate) fn puts(&self) -> Result<Vec<(Digest, u64)>, ContentError> {
+        let listed: Vec<_> = self.run(self.objects.list(Some(&Path::from(FOLDER))).try_collect())?;
+        Ok(listed.iter().filter_map(|meta: &object_store::ObjectMeta| parse(&meta.location)).collect())
+    }
+
+    /// Removes one put; one that is gone already is no fault.
+    pub(crate) fn remove(&self, digest: &Digest, put_ms: u64) -> Result<(), ContentError> {
+        match self.runtime.block_on(self.objects.delete(&object(digest, put_ms))) {
+            Err(object_store::Error::NotFound { .. }) => Ok(()),
+            removed => removed.map_err(|source| self.fault(source)),
+        }
+    }
+
+    fn run<T>(&self, work: impl Future<Output = Result<T, object_store::Error>>) -> Result<T, ContentError> {
+        self.runtime.block_on(work).map_err(|source| self.fault(source))
+    }
+
+    fn fault(&self, source: object_store::Error) -> ContentError {
+        ContentError::Store { place: self.place.clone(), source }
+    }
+}
+
+fn folder(digest: &Digest) -> Path {
+    let name = digest.to_string();
+    Path::from_iter([FOLDER, &name[..2], &name])
+}
+
+fn object(digest: &Digest, put_ms: u64) -> Path {
+    folder(digest).join(format!("{put_ms:016x}"))
+}
+
+fn parse(object: &Path) -> Option<(Digest, u64)> {
+    let mut parts = object.parts().skip(2);
+    let digest = parts.next()?.as_ref().parse().ok()?;
+    let put_ms = u64::from_str_radix(parts.next()?.as_ref(), 16).ok()?;
+    parts.next().is_none().then_some((digest, put_ms))
+}

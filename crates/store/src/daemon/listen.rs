@@ -1,0 +1,159 @@
+//! Opens the place where a daemon listens, and connections to it.
+
+use std::path::Path;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{self, AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+#[cfg(unix)]
+use tokio::net::{UnixListener, UnixStream};
+
+use crate::address::Address;
+use crate::error::ServeError;
+
+/// An open place.
+#[derive(Debug)]
+pub struct Listener {
+    kind: Kind,
+    place: Address,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixListener),
+}
+
+impl Listener {
+    /// Opens `place`. A socket file belongs to its user alone from its first moment on, and one that nobody answers at
+    /// any more is replaced.
+    ///
+    /// # Errors
+    /// [`ServeError::Taken`] where another daemon answers, [`ServeError::Listen`] with what the system says.
+    pub async fn open(place: &Address) -> Result<Self, ServeError> {
+        let failed = |source| ServeError::Listen { place: place.to_string(), source };
+        match place {
+            Address::Tcp(address) => {
+                let listener = TcpListener::bind(address).await.map_err(failed)?;
+                let place = Address::Tcp(listener.local_addr().map_err(failed)?);
+                Ok(Self { kind: Kind::Tcp(listener), place })
+            }
+            Address::Unix(path) => {
+                if Stream::connect(place).await.is_ok() {
+                    return Err(ServeError::Taken { place: place.to_string() });
+                }
+                Ok(Self { kind: bind_private(path).map_err(failed)?, place: place.clone() })
+            }
+        }
+    }
+
+    /// The place, with the port that the system chose.
+    #[must_use]
+    pub fn place(&self) -> &Address {
+        &self.place
+    }
+
+    /// The next connection.
+    pub(super) async fn accept(&self) -> io::Result<Stream> {
+        match &self.kind {
+            Kind::Tcp(listener) => Stream::tcp(listener.accept().await?.0),
+            #[cfg(unix)]
+            Kind::Unix(listener) => Ok(Stream::Unix(listener.accept().await?.0)),
+        }
+    }
+}
+
+/// Binds in a folder that nobody else may enter, sets the mode, and moves the socket to its place: it is never open to
+/// others, not even between two calls.
+#[cfg(unix)]
+fn bind_private(path: &Path) -> io::Result<Kind> {
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let private = folder.join(format!(".{}", std::process::id()));
+    std::fs::DirBuilder::new().mode(0o700).create(&private)?;
+    let inside = private.join("s");
+    let bound = UnixListener::bind(&inside).and_then(|listener| {
+        std::fs::set_permissions(&inside, std::fs::Permissions::from_mode(0o600))?;
+        std::fs::rename(&inside, path)?;
+        Ok(Kind::Unix(listener))
+    });
+    let _ = std::fs::remove_file(&inside);
+    std::fs::remove_dir(&private)?;
+    bound
+}
+
+#[cfg(not(unix))]
+fn bind_private(_: &Path) -> io::Result<Kind> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no Unix sockets; use tcp:127.0.0.1:PORT"))
+}
+
+/// A connection of either kind.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+impl Stream {
+    /// Connects to a daemon.
+    pub(crate) async fn connect(place: &Address) -> io::Result<Self> {
+        match place {
+            Address::Tcp(address) => Self::tcp(TcpStream::connect(address).await?),
+            #[cfg(unix)]
+            Address::Unix(path) => Ok(Self::Unix(UnixStream::connect(path).await?)),
+            #[cfg(not(unix))]
+            Address::Unix(_) => {
+                Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no Unix sockets"))
+            }
+        }
+    }
+
+    fn tcp(stream: TcpStream) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        Ok(Self::Tcp(stream))
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        task: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(task, buf),
+            #[cfg(unix)]
+            Self::Unix(stream) => Pin::new(stream).poll_read(task, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, task: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(task, buf),
+            #[cfg(unix)]
+            Self::Unix(stream) => Pin::new(stream).poll_write(task, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_flush(task),
+            #[cfg(unix)]
+            Self::Unix(stream) => Pin::new(stream).poll_flush(task),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(task),
+            #[cfg(unix)]
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(task),
+        }
+    }
+}

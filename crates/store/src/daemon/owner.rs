@@ -1,0 +1,215 @@
+//! The thread that owns the home. Everybody else sends it mail, so the home needs no lock, and its blocking storage
+//! stands in nobody's way.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use lrrc_coherence::AgentId;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+use crate::backend::Backend;
+use crate::clock::Clock;
+use crate::error::Refusal;
+use crate::home::{Done, Home};
+use crate::limits::Limits;
+use crate::wire::{FromHome, ToHome};
+
+/// Longest sleep of the owner: claims end, and silent sessions are noticed, at most this late.
+const TICK: Duration = Duration::from_millis(50);
+
+/// What the owner is told.
+enum Mail {
+    Join { protocol: u16, outbox: mpsc::Sender<FromHome>, reply: oneshot::Sender<Result<AgentId, Refusal>> },
+    Frame { agent: AgentId, frame: ToHome, _permit: OwnedSemaphorePermit },
+    Leave { agent: AgentId },
+    Done(Done),
+    Feed,
+    Stop,
+}
+
+/// A way to the home from within its process. Clones reach the same home.
+#[derive(Clone)]
+pub struct Handle {
+    mail: Sender<Mail>,
+    limits: Limits,
+}
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Handle").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+/// A home at work in its thread. Dropping it does not stop the home: call [`Owner::stop`].
+#[derive(Debug)]
+pub struct Owner {
+    handle: Handle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Owner {
+    /// Gives the home a thread.
+    #[must_use]
+    pub fn spawn<B: Backend + 'static>(home: Home<B>, clock: Clock) -> Self {
+        let (mail, post) = channel();
+        let handle = Handle { mail: mail.clone(), limits: home.limits() };
+        if home.is_shared() {
+            follow(home.backend(), handle.mail.clone());
+        }
+        let thread = std::thread::spawn(move || run(home, &post, &mail, clock));
+        Self { handle, thread: Some(thread) }
+    }
+
+    /// A way to the home.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Ends every session and waits for the thread. What was acknowledged is durable already.
+    pub fn stop(mut self) {
+        let _ = self.handle.mail.send(Mail::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Wakes the owner when another home has changed the store.
+fn follow<B: Backend + 'static>(backend: Arc<B>, mail: Sender<Mail>) {
+    std::thread::spawn(move || {
+        let mut after = backend.revision().unwrap_or_default();
+        loop {
+            match backend.wait(after, Duration::from_millis(200)) {
+                Ok(_) => after = backend.revision().unwrap_or(after),
+                Err(_) => std::thread::sleep(Duration::from_millis(200)),
+            }
+            if mail.send(Mail::Feed).is_err() {
+                return;
+            }
+        }
+    });
+}
+
+fn run<B: Backend + 'static>(mut home: Home<B>, post: &Receiver<Mail>, mail: &Sender<Mail>, clock: Clock) {
+    let mut outboxes: BTreeMap<AgentId, mpsc::Sender<FromHome>> = BTreeMap::new();
+    let mut ticked = clock.now();
+    loop {
+        let letter = post.recv_timeout(TICK);
+        let now = clock.now();
+        match letter {
+            Ok(Mail::Join { protocol, outbox, reply }) => {
+                let joined = home.join(protocol, now);
+                if let Ok(agent) = &joined {
+                    outboxes.insert(*agent, outbox);
+                }
+                let _ = reply.send(joined);
+            }
+            Ok(Mail::Frame { agent, frame, _permit }) => home.receive(agent, frame, now),
+            Ok(Mail::Leave { agent }) => {
+                outboxes.remove(&agent);
+                home.leave(agent, now);
+            }
+            Ok(Mail::Done(done)) => home.finish(done, now),
+            Ok(Mail::Feed) => home.follow(now),
+            Ok(Mail::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        for chore in home.chores() {
+            let mail = mail.clone();
+            std::thread::spawn(move || mail.send(Mail::Done(chore.run())));
+        }
+        if now.since(ticked) >= TICK.as_millis() as u64 {
+            ticked = now;
+            home.tick(now);
+        }
+        deliver(&mut home, &mut outboxes, clock);
+    }
+    home.close(clock.now());
+    deliver(&mut home, &mut outboxes, clock);
+}
+
+/// Hands out what the home has said. A session whose outbox is full is ended: a signal is never left out.
+fn deliver<B: Backend>(
+    home: &mut Home<B>,
+    outboxes: &mut BTreeMap<AgentId, mpsc::Sender<FromHome>>,
+    clock: Clock,
+) {
+    loop {
+        let said = home.outbox();
+        if said.is_empty() {
+            return;
+        }
+        for (agent, frame) in said {
+            let Some(outbox) = outboxes.get(&agent) else { continue };
+            if outbox.try_send(frame).is_err() {
+                outboxes.remove(&agent);
+                home.leave(agent, clock.now());
+            }
+        }
+        outboxes.retain(|agent, _| home.has(*agent));
+    }
+}
+
+impl Handle {
+    /// Opens a session.
+    ///
+    /// # Errors
+    /// The home's refusal; [`Refusal::SessionOver`] where the home has stopped.
+    pub async fn join(&self, protocol: u16) -> Result<Session, Refusal> {
+        let (outbox, inbox) = mpsc::channel(self.limits.outbox_max);
+        let (reply, answer) = oneshot::channel();
+        self.mail.send(Mail::Join { protocol, outbox, reply }).map_err(|_| stopped())?;
+        let agent = answer.await.map_err(|_| stopped())??;
+        let permits = Arc::new(Semaphore::new(self.limits.pending_max));
+        let post = Post { agent, mail: self.mail.clone(), permits };
+        Ok(Session { post, inbox })
+    }
+
+    /// Bounds of the home.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+}
+
+fn stopped() -> Refusal {
+    Refusal::SessionOver { why: "the home has stopped".into() }
+}
+
+/// Both directions of a session.
+#[derive(Debug)]
+pub struct Session {
+    /// Towards the home.
+    pub post: Post,
+    /// What the home says; it ends with the session.
+    pub inbox: mpsc::Receiver<FromHome>,
+}
+
+/// The way of one session to the home. Dropping it ends the session: the agent is lost, its claims are reclaimed.
+#[derive(Debug)]
+pub struct Post {
+    agent: AgentId,
+    mail: Sender<Mail>,
+    permits: Arc<Semaphore>,
+}
+
+impl Post {
+    /// Sends one frame; waits while too many frames of this session lie before the home.
+    ///
+    /// # Errors
+    /// [`Refusal::SessionOver`] where the home has stopped.
+    pub async fn send(&self, frame: ToHome) -> Result<(), Refusal> {
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| stopped())?;
+        self.mail.send(Mail::Frame { agent: self.agent, frame, _permit: permit }).map_err(|_| stopped())
+    }
+}
+
+impl Drop for Post {
+    fn drop(&mut self) {
+        let _ = self.mail.send(Mail::Leave { agent: self.agent });
+    }
+}

@@ -1,0 +1,241 @@
+//! The home of the artifacts: takes requests, applies the protocol, writes what changed, and says who has to be told.
+//!
+//! A home owns no thread, no socket and no clock: it is called with the time and its answers are drained, so the
+//! daemon, the tests and the simulator run the same code. It is the one place that decides; a copy of a record in
+//! another home is brought up to date before each decision.
+//!
+//! An answer to a write is given only when the write is durable. A claim is written too, so that other homes see it,
+//! but its write need not survive a crash: a home that serves a store alone counts its epochs, and every claim of an
+//! earlier epoch is void.
+
+mod chore;
+mod claim;
+mod feed;
+mod payload;
+mod read;
+mod record;
+mod session;
+mod trace;
+mod write;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use lrrc_coherence::{AgentId, Millis, Rules};
+
+use crate::backend::{Backend, Revision};
+use crate::content::Content;
+use crate::error::{Refusal, ServeError};
+use crate::limits::Limits;
+use crate::name::Name;
+use crate::wire::{Answer, FromHome, Request, Says, Ticket, ToHome};
+
+pub use chore::{Chore, Done};
+use feed::Feed;
+use record::Slot;
+use session::Session;
+pub use trace::Trace;
+
+/// How a home behaves.
+#[derive(Debug, Clone, Default)]
+pub struct HomeConfig {
+    /// The rules of the protocol.
+    pub rules: Rules,
+    /// What is taken on.
+    pub limits: Limits,
+}
+
+/// The home of the artifacts of one backend. See the module's text.
+pub struct Home<B> {
+    backend: Arc<B>,
+    content: Arc<Content>,
+    rules: Rules,
+    limits: Limits,
+    records: BTreeMap<Name, Slot>,
+    /// Names of the records in memory that have a claim.
+    claimed: BTreeSet<Name>,
+    sessions: BTreeMap<AgentId, Session>,
+    ids: std::ops::Range<u32>,
+    outbox: Vec<(AgentId, FromHome)>,
+    feed: Feed,
+    chores: Vec<Chore<B>>,
+    trace: Option<Trace>,
+}
+
+impl<B> std::fmt::Debug for Home<B> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (records, sessions) = (self.records.len(), self.sessions.len());
+        out.debug_struct("Home")
+            .field("records", &records)
+            .field("sessions", &sessions)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<B: Backend> Home<B> {
+    /// A home over `backend` and `content`, without sessions. Records are read when they are asked for.
+    ///
+    /// # Errors
+    /// [`ServeError::Backend`] where the backend does not answer.
+    pub fn open(backend: B, content: Content, config: HomeConfig, now: Millis) -> Result<Self, ServeError> {
+        let HomeConfig { rules, limits } = config;
+        let feed = Feed::new(backend.revision()?, now);
+        Ok(Self {
+            backend: Arc::new(backend),
+            content: Arc::new(content),
+            rules,
+            limits,
+            records: BTreeMap::new(),
+            claimed: BTreeSet::new(),
+            sessions: BTreeMap::new(),
+            ids: 0..0,
+            outbox: Vec::new(),
+            feed,
+            chores: Vec::new(),
+            trace: None,
+        })
+    }
+
+    /// The same home, writing down each of its actions.
+    #[must_use]
+    pub fn with_trace(mut self, trace: Trace) -> Self {
+        self.trace = Some(trace);
+        self
+    }
+
+    /// Bounds of the home.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// The storage below.
+    #[must_use]
+    pub fn backend(&self) -> Arc<B> {
+        Arc::clone(&self.backend)
+    }
+
+    /// Whether other homes serve the same records.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.backend.epoch().is_none()
+    }
+
+    /// The revision up to which every change is known here and signalled.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.feed.applied
+    }
+
+    /// Takes what is to be sent, in order; each agent's frames must arrive in this order or not at all.
+    pub fn outbox(&mut self) -> Vec<(AgentId, FromHome)> {
+        std::mem::take(&mut self.outbox)
+    }
+
+    /// One frame of a session. A frame of a session that is over is passed over, and so is a repeated one.
+    pub fn receive(&mut self, agent: AgentId, frame: ToHome, now: Millis) {
+        let Some(session) = self.sessions.get_mut(&agent) else { return };
+        session.heard = now;
+        match frame {
+            ToHome::Hello { .. } => {
+                self.end(agent, Refusal::Protocol { message: "a second hello".into() }, now);
+            }
+            ToHome::Ask { ticket, request } => {
+                if session.take_ticket(ticket) {
+                    match request {
+                        Request::Gc | Request::Verify => self.put_off(agent, ticket, &request, now),
+                        request => {
+                            let outcome = self.ask(agent, Some(ticket), request, now);
+                            self.answer(agent, ticket, outcome, now);
+                        }
+                    }
+                }
+            }
+            ToHome::Cancel { ticket } => self.cancel(agent, ticket, now),
+        }
+    }
+
+    /// One request without a frame around it, for a caller in the same thread: the same as [`receive`](Self::receive),
+    /// and the answer comes back at once. Signals for others stand in the outbox.
+    ///
+    /// # Errors
+    /// The typed refusal; the store is unchanged unless it says otherwise.
+    pub fn handle(&mut self, agent: AgentId, request: Request, now: Millis) -> Result<Answer, Refusal> {
+        if !self.has(agent) {
+            return Err(Refusal::SessionOver { why: format!("{agent} has no session") });
+        }
+        self.ask(agent, None, request, now)
+    }
+
+    fn ask(
+        &mut self,
+        agent: AgentId,
+        ticket: Option<Ticket>,
+        request: Request,
+        now: Millis,
+    ) -> Result<Answer, Refusal> {
+        match request {
+            Request::Ping => Ok(Answer::Pong),
+            Request::Create { name, content } => self.create(agent, &name, &content, now),
+            Request::Read { name, have, sections, parts } => {
+                self.read(agent, &name, have, sections, &parts, now)
+            }
+            Request::ReadVersion { name, version } => self.read_version(&name, version, now),
+            Request::Acquire { name, lease_ms, wait } => {
+                self.acquire(agent, ticket, &name, lease_ms, wait, now)
+            }
+            Request::Commit(change) => self.commit(agent, change, now),
+            Request::CommitAll(changes) => self.commit_all(agent, changes, now),
+            Request::Release { name } => self.release(agent, &name, now),
+            Request::Renew { name, generation } => self.renew(agent, &name, generation, now),
+            Request::Delete { name, expected } => self.delete(agent, &name, expected, now),
+            Request::List { prefix, after } => self.list(&prefix, after.as_ref(), now),
+            Request::History { name } => self.history(&name, now),
+            Request::Watch { prefix, after } => self.watch(agent, prefix, after),
+            Request::Unwatch { prefix } => Ok(self.unwatch(agent, &prefix)),
+            Request::Gc => self.chore(agent, Ticket(0), true, now).run().outcome,
+            Request::Verify => self.chore(agent, Ticket(0), false, now).run().outcome,
+        }
+    }
+
+    /// Says the answer; everything that was signalled to this agent before stands before it.
+    fn answer(&mut self, agent: AgentId, ticket: Ticket, outcome: Result<Answer, Refusal>, now: Millis) {
+        let says = Says::Answer {
+            ticket,
+            confirmed: self.feed.applied,
+            lag_ms: if self.is_shared() { now.since(self.feed.applied_at) } else { 0 },
+            outcome,
+        };
+        self.say(agent, says);
+    }
+
+    fn say(&mut self, agent: AgentId, says: Says) {
+        if let Some(session) = self.sessions.get_mut(&agent) {
+            session.seq += 1;
+            self.outbox.push((agent, FromHome { seq: session.seq, says }));
+        }
+    }
+
+    /// Time has passed: claims whose lease is over end, and so do silent sessions.
+    pub fn tick(&mut self, now: Millis) {
+        self.end_leases(now);
+        let silence_ms = self.limits.silence_ms_max;
+        let silent: Vec<AgentId> = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| now.since(session.heard) > silence_ms)
+            .map(|(agent, _)| *agent)
+            .collect();
+        for agent in silent {
+            self.end(
+                agent,
+                Refusal::SessionOver { why: format!("silent for more than {silence_ms} ms") },
+                now,
+            );
+        }
+        if self.is_shared() {
+            self.follow(now);
+        }
+        self.forget_feed(now);
+    }
+}

@@ -1,0 +1,295 @@
+//! Records between the protocol and the storage: loads, applies, writes, and passes on what has to be said.
+
+use bytes::Bytes;
+use lrrc_coherence::{AgentId, Conflict, Effect, Event, Ledger, Millis, Outcome, Record};
+use serde::{Deserialize, Serialize};
+
+use super::Home;
+use crate::backend::{Backend, BackendError, Batch, Entry, Expect, Revision, Write};
+use crate::content::Placed;
+use crate::error::Refusal;
+use crate::name::Name;
+use crate::wire::{Claimed, Divide, Says};
+
+/// Where artifacts lie in the backend.
+pub(super) const ARTIFACTS: &str = "a/";
+
+/// Version of the format of a record; it stands in its first byte.
+const FORMAT: u8 = 1;
+
+/// How often a write is tried against other homes.
+const TRIES: u32 = 16;
+
+/// One record in memory.
+#[derive(Debug, Clone)]
+pub(super) struct Slot {
+    /// `None` where the artifact does not exist.
+    pub(super) record: Option<Record>,
+    /// How its newest content is divided.
+    pub(super) divide: Divide,
+    /// The revision that the record was read or written at; `None` where there is none.
+    pub(super) revision: Option<Revision>,
+    /// A write failed in the middle: the storage is asked before the next use.
+    pub(super) in_doubt: bool,
+}
+
+/// What lies in the backend under an artifact's key.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Stored {
+    pub(super) ledger: Ledger,
+    pub(super) divide: Divide,
+}
+
+impl Stored {
+    fn encode(&self) -> Result<Bytes, Refusal> {
+        let mut bytes = vec![FORMAT];
+        rmp_serde::encode::write_named(&mut bytes, self)
+            .map_err(|error| Refusal::Storage { message: format!("a record cannot be written: {error}") })?;
+        Ok(bytes.into())
+    }
+
+    /// Reads a record.
+    pub(super) fn decode(key: &str, bytes: &[u8]) -> Result<Self, Refusal> {
+        let bad = |why: String| Refusal::Storage { message: format!("record {key:?} {why}") };
+        match bytes.split_first() {
+            Some((&FORMAT, rest)) => {
+                rmp_serde::from_slice(rest).map_err(|error| bad(format!("cannot be read: {error}")))
+            }
+            Some((format, _)) => Err(bad(format!("has format {format}, and this program reads {FORMAT}"))),
+            None => Err(bad("is empty".into())),
+        }
+    }
+}
+
+/// What one event writes beside the ledger.
+#[derive(Debug, Default)]
+pub(super) struct With {
+    /// New content, and how it is divided.
+    pub(super) content: Option<(Placed, Divide)>,
+    /// Whether the acknowledgement waits for the disk.
+    pub(super) durable: bool,
+}
+
+pub(super) fn key(name: &Name) -> String {
+    format!("{ARTIFACTS}{name}")
+}
+
+/// A failed storage as the agent sees it.
+pub(super) fn storage(error: BackendError) -> Refusal {
+    let message = error.to_string();
+    match error {
+        BackendError::Uncertain { .. } => Refusal::Uncertain { message },
+        _ => Refusal::Storage { message },
+    }
+}
+
+pub(super) fn conflict(name: &Name, conflict: Conflict) -> Refusal {
+    Refusal::Conflict { name: name.clone(), conflict: Box::new(conflict) }
+}
+
+impl<B: Backend> Home<B> {
+    /// One event that writes no content.
+    pub(super) fn apply(&mut self, name: &Name, event: &Event, now: Millis) -> Result<Outcome, Refusal> {
+        self.apply_with(name, event, With::default(), now)
+    }
+
+    /// One event: the step, the write if the ledger changed, then what has to be said. A record that another home has
+    /// moved meanwhile is taken in and the event tried again.
+    pub(super) fn apply_with(
+        &mut self,
+        name: &Name,
+        event: &Event,
+        with: With,
+        now: Millis,
+    ) -> Result<Outcome, Refusal> {
+        for _ in 0..TRIES {
+            self.load(name, now)?;
+            match self.try_apply(name, event, &with, now)? {
+                Some(outcome) => return Ok(outcome),
+                None => self.doubt(name),
+            }
+        }
+        Err(Refusal::Contended { name: name.clone(), tries: TRIES })
+    }
+
+    /// `None` where another home was faster.
+    fn try_apply(
+        &mut self,
+        name: &Name,
+        event: &Event,
+        with: &With,
+        now: Millis,
+    ) -> Result<Option<Outcome>, Refusal> {
+        let Some(slot) = self.records.get(name) else { return Ok(None) };
+        let (before, mut slot) = (slot.record.clone(), slot.clone());
+        let outcome = lrrc_coherence::step(&mut slot.record, event, now, &self.rules);
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(found) => {
+                self.note(name, event, before.as_ref(), before.as_ref(), Some(&found), now);
+                if before.is_none() {
+                    self.records.remove(name);
+                }
+                return Err(conflict(name, found));
+            }
+        };
+        if let Some((_, divide)) = with.content {
+            slot.divide = divide;
+        }
+        if outcome.ledger_changed {
+            let batch = Batch {
+                writes: vec![write_of(name, &slot)?],
+                blobs: with.content.iter().filter_map(|(placed, _)| placed.blob()).collect(),
+                now_ms: now.0,
+                durable: with.durable,
+            };
+            match self.backend.commit(&batch) {
+                Ok(revision) => {
+                    slot.revision = slot.record.is_some().then_some(revision);
+                    self.wrote(revision);
+                }
+                Err(BackendError::Lost { .. }) => return Ok(None),
+                Err(error) => {
+                    self.doubt(name);
+                    return Err(storage(error));
+                }
+            }
+        }
+        self.note(name, event, before.as_ref(), slot.record.as_ref(), None, now);
+        self.settle(name, slot, event.agent(), &outcome, now);
+        Ok(Some(outcome))
+    }
+
+    /// Keeps the record as it is now and says what follows from it.
+    pub(super) fn settle(
+        &mut self,
+        name: &Name,
+        slot: Slot,
+        agent: Option<AgentId>,
+        outcome: &Outcome,
+        now: Millis,
+    ) {
+        if let Some(session) = agent.and_then(|agent| self.sessions.get_mut(&agent)) {
+            session.touched.insert(name.clone());
+        }
+        if slot.record.as_ref().is_some_and(|record| record.ledger().claim.is_some()) {
+            self.claimed.insert(name.clone());
+        } else {
+            self.claimed.remove(name);
+        }
+        if slot.record.is_some() {
+            self.records.insert(name.clone(), slot);
+        } else {
+            self.records.remove(name);
+        }
+        self.say_effects(name, &outcome.effects, now);
+        self.tell_waiting(name, now);
+    }
+
+    /// Brings the record into memory, as the storage has it where others may have moved it.
+    pub(super) fn load(&mut self, name: &Name, now: Millis) -> Result<(), Refusal> {
+        let known = self.records.get(name);
+        if known.is_some_and(|slot| !slot.in_doubt) && !self.is_shared() {
+            return Ok(());
+        }
+        let entry = self.backend.get(&key(name)).map_err(storage)?;
+        self.take_in(name, entry, now)
+    }
+
+    /// Takes in what the storage has.
+    pub(super) fn take_in(&mut self, name: &Name, entry: Option<Entry>, now: Millis) -> Result<(), Refusal> {
+        let revision = entry.as_ref().map(|entry| entry.revision);
+        let stored = entry.map(|entry| Stored::decode(&key(name), &entry.value)).transpose()?;
+        let Some(mut slot) = self.records.remove(name) else {
+            let slot = self.fresh(stored, revision);
+            if let Some(record) = &slot.record {
+                let event = Event::Observed { ledger: Some(Box::new(record.ledger().clone())) };
+                let record = record.clone();
+                self.note(name, &event, None, Some(&record), None, now);
+            }
+            if slot.record.as_ref().is_some_and(|record| record.ledger().claim.is_some()) {
+                self.claimed.insert(name.clone());
+            }
+            self.records.insert(name.clone(), slot);
+            return Ok(());
+        };
+        slot.in_doubt = false;
+        if slot.revision == revision {
+            self.records.insert(name.clone(), slot);
+            return Ok(());
+        }
+        slot.revision = revision;
+        slot.divide = stored.as_ref().map_or(slot.divide, |stored| stored.divide);
+        let before = slot.record.clone();
+        let event = Event::Observed { ledger: stored.map(|stored| Box::new(stored.ledger)) };
+        let outcome = lrrc_coherence::step(&mut slot.record, &event, now, &self.rules)
+            .map_err(|found| conflict(name, found))?;
+        self.note(name, &event, before.as_ref(), slot.record.as_ref(), None, now);
+        self.settle(name, slot, None, &outcome, now);
+        if !self.records.contains_key(name) {
+            let absent = self.fresh(None, None);
+            self.records.insert(name.clone(), absent);
+        }
+        Ok(())
+    }
+
+    /// A record without soft state. Claims of earlier runs of a home that is alone are void.
+    fn fresh(&self, stored: Option<Stored>, revision: Option<Revision>) -> Slot {
+        let divide = stored.as_ref().map_or(Divide::Whole, |stored| stored.divide);
+        let record = stored.map(|mut stored| {
+            if let Some(epoch) = self.backend.epoch() {
+                stored.ledger.enter_epoch(epoch);
+            }
+            Record::from_ledger(stored.ledger)
+        });
+        Slot { record, divide, revision, in_doubt: false }
+    }
+
+    /// The record in memory may not be what the storage has.
+    pub(super) fn doubt(&mut self, name: &Name) {
+        if let Some(slot) = self.records.get_mut(name) {
+            slot.in_doubt = true;
+        }
+    }
+
+    /// Sends the effects of a step. A push whose content cannot be read becomes a signal.
+    fn say_effects(&mut self, name: &Name, effects: &[Effect], now: Millis) {
+        for effect in effects {
+            let to = effect.to();
+            match effect {
+                Effect::Signal { mark, deleted, .. } => {
+                    self.say(to, Says::Invalidate { name: name.clone(), mark: *mark });
+                    if *deleted {
+                        self.refuse_waiting(to, name, now);
+                    }
+                }
+                Effect::Push { mark, sections, digest, .. } => {
+                    let says = match self.pushed(name, *digest) {
+                        Some(read) => {
+                            let (name, sections) = (name.clone(), sections.clone());
+                            Says::Pushed { name, mark: *mark, sections, read: Box::new(read) }
+                        }
+                        None => Says::Invalidate { name: name.clone(), mark: *mark },
+                    };
+                    self.say(to, says);
+                }
+                Effect::Granted { mark, digest, expires, .. } => {
+                    let claimed = Claimed { mark: *mark, digest: *digest, expires: *expires };
+                    self.grant_waiting(to, name, claimed, now);
+                }
+            }
+        }
+    }
+}
+
+/// The write that makes the storage hold the slot.
+pub(super) fn write_of(name: &Name, slot: &Slot) -> Result<Write, Refusal> {
+    let expect = slot.revision.map_or(Expect::Absent, Expect::At);
+    match &slot.record {
+        Some(record) => {
+            let stored = Stored { ledger: record.ledger().clone(), divide: slot.divide };
+            Ok(Write::put(key(name), expect, stored.encode()?))
+        }
+        None => Ok(Write::delete(key(name), expect)),
+    }
+}

@@ -1,0 +1,198 @@
+//! Writes: create, commit, commit of several, delete. Each is durable before it is answered.
+
+use lrrc_coherence::{AgentId, Cas, Commit, Event, Incarnation, Line, Millis, Reply, Stamp};
+
+use super::Home;
+use super::payload::Checked;
+use super::read::unexpected;
+use super::record::{With, conflict, storage, write_of};
+use crate::backend::{Backend, BackendError, Batch};
+use crate::error::Refusal;
+use crate::name::Name;
+use crate::wire::{Answer, Basis, Change, Committed, Payload};
+
+/// How often a commit of several is tried against other homes.
+const TRIES: u32 = 16;
+
+impl<B: Backend> Home<B> {
+    /// A new artifact.
+    pub(super) fn create(
+        &mut self,
+        agent: AgentId,
+        name: &Name,
+        payload: &Payload,
+        now: Millis,
+    ) -> Result<Answer, Refusal> {
+        let Checked { content, placed, divide } = self.check(name, payload, now.0)?;
+        let digest = content.digest;
+        let event = Event::Create {
+            agent,
+            incarnation: self.incarnation()?,
+            epoch: self.backend.epoch().unwrap_or(0),
+            content,
+        };
+        let with = With { content: Some((placed, divide)), durable: true };
+        let outcome = self.apply_with(name, &event, with, now)?;
+        let Reply::Created { mark } = outcome.reply else { return Err(unexpected("a create")) };
+        self.changed(name, Some((mark.stamp, digest)));
+        Ok(Answer::Committed(Committed { mark, line: self.line(name, agent), digest }))
+    }
+
+    /// Every commit raises the revision, and a name has to be deleted, which is one, before it is created again.
+    fn incarnation(&self) -> Result<Incarnation, Refusal> {
+        Ok(Incarnation(self.backend.revision().map_err(storage)?.0 + 1))
+    }
+
+    /// A new version.
+    pub(super) fn commit(&mut self, agent: AgentId, change: Change, now: Millis) -> Result<Answer, Refusal> {
+        let Change { name, basis, content: payload } = change;
+        let Checked { content, placed, divide } = self.check(&name, &payload, now.0)?;
+        let digest = content.digest;
+        let event = match write(basis, content) {
+            lrrc_coherence::Write::Claimed(commit) => Event::Commit { agent, commit },
+            lrrc_coherence::Write::Cas(cas) => Event::CommitCas { agent, cas },
+        };
+        let with = With { content: Some((placed, divide)), durable: true };
+        let outcome = self.apply_with(&name, &event, with, now)?;
+        let Reply::Committed { mark, line } = outcome.reply else { return Err(unexpected("a commit")) };
+        self.changed(&name, Some((mark.stamp, digest)));
+        Ok(Answer::Committed(Committed { mark, line, digest }))
+    }
+
+    /// New versions of several artifacts, in one transaction.
+    pub(super) fn commit_all(
+        &mut self,
+        agent: AgentId,
+        changes: Vec<Change>,
+        now: Millis,
+    ) -> Result<Answer, Refusal> {
+        self.check_members(&changes)?;
+        let mut members = Vec::with_capacity(changes.len());
+        for Change { name, basis, content } in changes {
+            let checked = self.check(&name, &content, now.0)?;
+            members.push(Member { name, basis, checked });
+        }
+        for _ in 0..TRIES {
+            if let Some(answer) = self.try_commit_all(agent, &members, now)? {
+                return Ok(answer);
+            }
+        }
+        let name = members.first().map(|member| member.name.clone());
+        name.map_or(Ok(Answer::CommittedAll(Vec::new())), |name| {
+            Err(Refusal::Contended { name, tries: TRIES })
+        })
+    }
+
+    fn check_members(&self, changes: &[Change]) -> Result<(), Refusal> {
+        let too_many =
+            |what: &str, found: u64, limit: u64| Refusal::TooMany { what: what.into(), found, limit };
+        let (found, limit) = (changes.len() as u64, self.limits.members_max as u64);
+        if found > limit {
+            return Err(too_many("members of one commit", found, limit));
+        }
+        let bytes: u64 = changes.iter().map(|change| change.content.bytes.len() as u64).sum();
+        if bytes > self.limits.content_bytes_max {
+            return Err(too_many("bytes in one commit", bytes, self.limits.content_bytes_max));
+        }
+        let mut names: Vec<&Name> = changes.iter().map(|change| &change.name).collect();
+        names.sort_unstable();
+        match names.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(too_many(&format!("members named {}", pair[0]), 2, 1)),
+            None => Ok(()),
+        }
+    }
+
+    /// `None` where another home was faster.
+    fn try_commit_all(
+        &mut self,
+        agent: AgentId,
+        members: &[Member],
+        now: Millis,
+    ) -> Result<Option<Answer>, Refusal> {
+        let mut slots = Vec::with_capacity(members.len());
+        for member in members {
+            self.load(&member.name, now)?;
+            let slot = self.records.get(&member.name).cloned();
+            let unknown = || conflict(&member.name, lrrc_coherence::Conflict::UnknownArtifact);
+            slots.push(slot.filter(|slot| slot.record.is_some()).ok_or_else(unknown)?);
+        }
+        let writes: Vec<lrrc_coherence::Write> =
+            members.iter().map(|member| write(member.basis, member.checked.content.clone())).collect();
+        let mut pairs: Vec<_> =
+            slots.iter_mut().filter_map(|slot| slot.record.as_mut()).zip(writes.iter().cloned()).collect();
+        let stepped = lrrc_coherence::commit_all(&mut pairs, agent, now, &self.rules);
+        drop(pairs);
+        let names: Vec<&Name> = members.iter().map(|member| &member.name).collect();
+        let outcomes = match stepped {
+            Ok(outcomes) => outcomes,
+            Err((at, found)) => {
+                self.note_all(agent, &names, &writes, [Line::Invalid; 2], Some(&found), now);
+                return Err(conflict(names[at], found));
+            }
+        };
+        let mut batch = Batch { now_ms: now.0, durable: true, ..Batch::default() };
+        for (member, slot) in members.iter().zip(&mut slots) {
+            slot.divide = member.checked.divide;
+            batch.writes.push(write_of(&member.name, slot)?);
+            batch.blobs.extend(member.checked.placed.blob());
+        }
+        let revision = match self.backend.commit(&batch) {
+            Ok(revision) => revision,
+            Err(error) => {
+                for name in names {
+                    self.doubt(name);
+                }
+                return if matches!(error, BackendError::Lost { .. }) {
+                    Ok(None)
+                } else {
+                    Err(storage(error))
+                };
+            }
+        };
+        self.wrote(revision);
+        self.note_all(agent, &names, &writes, [Line::Invalid; 2], None, now);
+        let mut committed = Vec::with_capacity(members.len());
+        for ((member, mut slot), outcome) in members.iter().zip(slots).zip(outcomes) {
+            slot.revision = Some(revision);
+            let Reply::Committed { mark, line } = outcome.reply else { return Err(unexpected("a commit")) };
+            let digest = member.checked.content.digest;
+            self.settle(&member.name, slot, Some(agent), &outcome, now);
+            self.changed(&member.name, Some((mark.stamp, digest)));
+            committed.push(Committed { mark, line, digest });
+        }
+        Ok(Some(Answer::CommittedAll(committed)))
+    }
+
+    /// Ends an artifact.
+    pub(super) fn delete(
+        &mut self,
+        agent: AgentId,
+        name: &Name,
+        expected: Option<Stamp>,
+        now: Millis,
+    ) -> Result<Answer, Refusal> {
+        let with = With { content: None, durable: true };
+        let outcome = self.apply_with(name, &Event::Delete { agent, expected }, with, now)?;
+        let Reply::Deleted { mark } = outcome.reply else { return Err(unexpected("a delete")) };
+        self.changed(name, None);
+        Ok(Answer::Deleted { mark })
+    }
+}
+
+/// One member of a commit of several.
+struct Member {
+    name: Name,
+    basis: Basis,
+    checked: Checked,
+}
+
+fn write(basis: Basis, content: lrrc_coherence::Content) -> lrrc_coherence::Write {
+    match basis {
+        Basis::Claim { generation, base } => {
+            lrrc_coherence::Write::Claimed(Commit { generation, base, content })
+        }
+        Basis::Unchanged { expected } => {
+            lrrc_coherence::Write::Cas(Cas { expected, generation: None, content })
+        }
+    }
+}

@@ -1,0 +1,466 @@
+//! What an agent and its home say to each other, as values. [`codec`] lays them on a stream.
+//!
+//! Asks carry tickets that only grow within a session, so a repeated ask is told from a new one; what the home says
+//! is numbered without a gap, so an agent that misses a frame knows it and drops its cache, whatever carries the
+//! frames.
+
+pub mod codec;
+pub(crate) mod divide;
+
+use bytes::Bytes;
+use lrrc_coherence::delta;
+use lrrc_coherence::{
+    AgentId, Digest, Edition, Generation, Grant, Line, Mark, Millis, Rules, Section, Stamp, Version,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::backend::Revision;
+use crate::error::Refusal;
+use crate::gc::Swept;
+use crate::limits::Limits;
+use crate::name::Name;
+
+pub use divide::Divide;
+
+/// Version of the protocol; a home refuses any other.
+pub const PROTOCOL: u16 = 1;
+
+/// Number of an ask within its session; later asks have larger numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Ticket(pub u64);
+
+/// From an agent to its home.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum ToHome {
+    /// The first frame of a session.
+    Hello {
+        /// [`PROTOCOL`] of the agent.
+        protocol: u16,
+    },
+    /// A request that is answered under its ticket.
+    Ask {
+        /// Larger than every earlier ticket of the session.
+        ticket: Ticket,
+        /// What is asked.
+        request: Request,
+    },
+    /// Nobody waits for this answer any more: a waiting acquire leaves its queue.
+    Cancel {
+        /// Ticket of the ask.
+        ticket: Ticket,
+    },
+}
+
+/// From a home to one agent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FromHome {
+    /// 1, 2, 3 … within a session.
+    pub seq: u64,
+    /// What is said.
+    pub says: Says,
+}
+
+/// What a home says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Says {
+    /// The session stands.
+    Welcome {
+        /// Who the agent is for this session; a new session is a new id.
+        agent: AgentId,
+        /// Bounds of the home.
+        limits: Limits,
+        /// Rules of the protocol at this home.
+        rules: Rules,
+    },
+    /// The answer to an ask; an acquire that waits is answered more than once.
+    Answer {
+        /// Ticket of the ask.
+        ticket: Ticket,
+        /// Every change up to this revision has been signalled to this agent before this frame.
+        confirmed: Revision,
+        /// How long ago the home itself knew that revision to be the newest; 0 where the home is the only one.
+        lag_ms: u64,
+        /// Answer or typed refusal.
+        outcome: Result<Answer, Refusal>,
+    },
+    /// The agent's copy is out of date.
+    Invalidate {
+        /// Whose copy.
+        name: Name,
+        /// The moment that made it old.
+        mark: Mark,
+    },
+    /// The new content, under a strategy that pushes.
+    Pushed {
+        /// Of which artifact.
+        name: Name,
+        /// Version and generation of the content.
+        mark: Mark,
+        /// The sections that the copy covers; empty for the whole content.
+        sections: Vec<String>,
+        /// The content.
+        read: Box<ReadAnswer>,
+    },
+    /// A watched name changed.
+    Changed(Changed),
+    /// The session is over.
+    Goodbye {
+        /// Why.
+        why: Refusal,
+    },
+}
+
+/// What an agent asks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Request {
+    /// Nothing but the confirmation that every answer carries.
+    Ping,
+    /// Makes an artifact that does not exist.
+    Create {
+        /// Its name.
+        name: Name,
+        /// Version 1.
+        content: Payload,
+    },
+    /// Content of an artifact.
+    Read {
+        /// Its name.
+        name: Name,
+        /// The version whose bytes the agent still has, if any.
+        have: Option<Stamp>,
+        /// Names of the sections that are read; empty for the whole content.
+        sections: Vec<String>,
+        /// Digests of sections whose bytes the agent still has.
+        parts: Vec<Digest>,
+    },
+    /// Bytes of an earlier version that the history still names.
+    ReadVersion {
+        /// Name of the artifact.
+        name: Name,
+        /// Which version.
+        version: Version,
+    },
+    /// The claim to write.
+    Acquire {
+        /// Of which artifact.
+        name: Name,
+        /// How long the claim lives without a renewal; the home's default if not given.
+        lease_ms: Option<u64>,
+        /// To wait in the queue where another agent has it.
+        wait: bool,
+    },
+    /// A new version.
+    Commit(Change),
+    /// New versions: all or none.
+    CommitAll(Vec<Change>),
+    /// Gives a claim back.
+    Release {
+        /// Name of the artifact.
+        name: Name,
+    },
+    /// Lets a claim live for another lease from now on.
+    Renew {
+        /// Name of the artifact.
+        name: Name,
+        /// Generation of the claim.
+        generation: Generation,
+    },
+    /// Ends an artifact.
+    Delete {
+        /// Name of the artifact.
+        name: Name,
+        /// Only at this version.
+        expected: Option<Stamp>,
+    },
+    /// Names and versions, in order of their names.
+    List {
+        /// Beginning of the names.
+        prefix: String,
+        /// Only names after this one.
+        after: Option<Name>,
+    },
+    /// The current state of an artifact and what its history names.
+    History {
+        /// Name of the artifact.
+        name: Name,
+    },
+    /// Tells changes of all names that begin so.
+    Watch {
+        /// Beginning of the names; empty for all.
+        prefix: String,
+        /// Also tells what changed after this revision, oldest first.
+        after: Option<Revision>,
+    },
+    /// Ends a watch.
+    Unwatch {
+        /// As it was given.
+        prefix: String,
+    },
+    /// Removes contents that no record names.
+    Gc,
+    /// Reads every content that a record names and compares it with its digest.
+    Verify,
+}
+
+/// Content on its way to the home.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Payload {
+    /// The bytes.
+    pub bytes: Bytes,
+    /// Tokens, where the writer has counted them; a quarter of the bytes otherwise.
+    pub tokens: Option<u32>,
+    /// How the content is divided into sections.
+    pub divide: Divide,
+}
+
+impl<T: Into<Bytes>> From<T> for Payload {
+    fn from(bytes: T) -> Self {
+        Self { bytes: bytes.into(), tokens: None, divide: Divide::ByName }
+    }
+}
+
+/// A new version of one artifact.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// Name of the artifact.
+    pub name: Name,
+    /// What gives the right to write it.
+    pub basis: Basis,
+    /// New content.
+    pub content: Payload,
+}
+
+/// What gives the right to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Basis {
+    /// A claim, or an exclusive read.
+    Claim {
+        /// Its generation.
+        generation: Generation,
+        /// Version that the content was made from.
+        base: Stamp,
+    },
+    /// That the artifact is still at the version that the content was made from.
+    Unchanged {
+        /// That version.
+        expected: Stamp,
+    },
+}
+
+/// What a home answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Answer {
+    /// To a ping.
+    Pong,
+    /// To a create, a commit and a commit by comparison.
+    Committed(Committed),
+    /// To a commit of several, in their order.
+    CommittedAll(Vec<Committed>),
+    /// To a read.
+    Read(Box<ReadAnswer>),
+    /// To a read of an earlier version.
+    Old {
+        /// The version as the history has it.
+        edition: Edition,
+        /// Its bytes.
+        bytes: Bytes,
+    },
+    /// To an acquire: the claim is the agent's.
+    Acquired(Claimed),
+    /// To an acquire: the agent waits, and is answered again when it moves up and when it has the claim.
+    Waiting(Waiting),
+    /// To a release.
+    Released {
+        /// The moment of it: what was sent to the agent before is void.
+        mark: Mark,
+    },
+    /// To a renewal.
+    Renewed {
+        /// When the claim ends, by the home's clock.
+        expires: Millis,
+    },
+    /// To a delete.
+    Deleted {
+        /// The last mark of the artifact.
+        mark: Mark,
+    },
+    /// To a listing.
+    Listed {
+        /// In order of their names.
+        rows: Vec<Row>,
+        /// Whether more follow the last.
+        more: bool,
+    },
+    /// To a history.
+    History(Box<History>),
+    /// To a watch: what changes after this revision is told.
+    Watching {
+        /// Revision from which the watch is without a gap.
+        from: Revision,
+    },
+    /// To an unwatch.
+    Unwatched,
+    /// To a collection.
+    Swept(Swept),
+    /// To a verification.
+    Verified(Verified),
+}
+
+/// A new version that is durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Committed {
+    /// Its version, and the generation to commit the next with.
+    pub mark: Mark,
+    /// State of the writer's copy.
+    pub line: Line,
+    /// Digest of the content as the home computed it.
+    pub digest: Digest,
+}
+
+/// A claim to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claimed {
+    /// Version to build on, and the generation that a commit under this claim has to show.
+    pub mark: Mark,
+    /// Digest of the content to build on.
+    pub digest: Digest,
+    /// When the claim ends without a renewal, by the home's clock.
+    pub expires: Millis,
+}
+
+/// A place in the queue for a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// 1 is next.
+    pub position: usize,
+    /// Who has the claim.
+    pub holder: AgentId,
+    /// When that claim ends without a renewal, by the home's clock.
+    pub expires: Millis,
+}
+
+/// The answer to a read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReadAnswer {
+    /// What is read, and in which state the agent may keep it.
+    pub grant: Grant,
+    /// How the content is divided; never [`Divide::ByName`].
+    pub divide: Divide,
+    /// How the bytes come.
+    pub body: Body,
+}
+
+/// How the bytes of an answer come.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Body {
+    /// The copy that the agent has is the current one.
+    Same,
+    /// All bytes.
+    Whole(Bytes),
+    /// What changed since the version that the agent has.
+    Delta {
+        /// Version that the agent has.
+        base: Version,
+        /// How the content is made from it, in order.
+        pieces: Vec<Piece>,
+    },
+    /// The sections that were asked for, in the order of the content.
+    Sections(Vec<Slice>),
+}
+
+/// A piece of a content that is made from an earlier one; inserted bytes travel as bytes and not as numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Piece {
+    /// Bytes of the base.
+    Keep {
+        /// Offset of the first byte.
+        start: u64,
+        /// How many.
+        len: u64,
+    },
+    /// Bytes that the base does not have.
+    Insert(Bytes),
+}
+
+impl From<delta::Piece> for Piece {
+    fn from(piece: delta::Piece) -> Self {
+        match piece {
+            delta::Piece::Keep { start, len } => Self::Keep { start, len },
+            delta::Piece::Insert(bytes) => Self::Insert(bytes.into()),
+        }
+    }
+}
+
+impl From<Piece> for delta::Piece {
+    fn from(piece: Piece) -> Self {
+        match piece {
+            Piece::Keep { start, len } => Self::Keep { start, len },
+            Piece::Insert(bytes) => Self::Insert(bytes.into()),
+        }
+    }
+}
+
+/// One section of an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slice {
+    /// Name, digest, and the version that last changed it.
+    pub section: Section,
+    /// Its bytes, or nothing where the agent has said that it has them.
+    pub bytes: Option<Bytes>,
+}
+
+/// One row of a listing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// Name of the artifact.
+    pub name: Name,
+    /// Its version.
+    pub version: Version,
+    /// Length of its content, in bytes.
+    pub size_bytes: u64,
+    /// Tokens of its content.
+    pub tokens: u32,
+    /// Who has the claim.
+    pub holder: Option<AgentId>,
+}
+
+/// What a home knows of one artifact.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct History {
+    /// Stamp and generation of the current version.
+    pub mark: Mark,
+    /// The current version.
+    pub current: Edition,
+    /// Earlier versions, oldest first; the oldest fall out of the bound.
+    pub past: Vec<Edition>,
+    /// Sections of the current version.
+    pub sections: Vec<Section>,
+    /// Who has the claim, and until when by the home's clock.
+    pub claim: Option<(AgentId, Millis)>,
+    /// Who waits for it, first come first.
+    pub waiting: Vec<AgentId>,
+}
+
+/// What a verification found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verified {
+    /// Records that were read.
+    pub records: u64,
+    /// Versions whose contents were read.
+    pub versions: u64,
+    /// Bytes that were read.
+    pub bytes: u64,
+    /// What is missing, damaged or unreadable, in order of the names; each says what and where.
+    pub faults: Vec<String>,
+}
+
+/// A change of a watched name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changed {
+    /// Revision of the store that has the change.
+    pub revision: Revision,
+    /// Name of the artifact.
+    pub name: Name,
+    /// Its stamp and digest; `None` where it was deleted.
+    pub now: Option<(Stamp, Digest)>,
+}

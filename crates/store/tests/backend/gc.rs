@@ -1,0 +1,167 @@
+//! The collector: it removes garbage, and never what a record names, whatever runs beside it.
+
+use std::convert::Infallible;
+use std::sync::RwLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use lrrc_store::gc::{self, GcError, Swept};
+use lrrc_store::{
+    Backend, Batch, Content, ContentError, ContentRules, Digest, Expect, MemoryBackend, Placed, Write,
+};
+
+const RULES: ContentRules = ContentRules { inline_bytes_max: 8, content_bytes_max: 64, grace_ms: 100 };
+
+/// Records of these tests hold the digests that they name, in text, one a line.
+fn named(_: &str, value: &Bytes) -> Result<Vec<Digest>, Infallible> {
+    Ok(std::str::from_utf8(value).unwrap().lines().map(|line| line.parse().unwrap()).collect())
+}
+
+fn collect(backend: &dyn Backend, content: &Content, now_ms: u64) -> Swept {
+    gc::collect(backend, content, now_ms, named).unwrap()
+}
+
+fn name(backend: &dyn Backend, key: &str, placed: &[&Placed], now_ms: u64) {
+    let names: Vec<String> = placed.iter().map(|placed| placed.digest.to_string()).collect();
+    let batch = Batch::of([Write::put(key, Expect::Any, names.join("\n"))]);
+    let blobs = placed.iter().filter_map(|placed| placed.blob()).collect();
+    backend.commit(&Batch { blobs, now_ms, ..batch }).unwrap();
+}
+
+const SMALL: &str = "small";
+const LARGE: &str = "longer than what rides along";
+
+#[test]
+fn contents_come_back_from_where_they_lie() {
+    let folder = tempfile::tempdir().unwrap();
+    let (backend, content) =
+        (MemoryBackend::new(), Content::in_folder(folder.path().join("new"), RULES).unwrap());
+    for text in ["", SMALL, LARGE] {
+        let placed = content.put(text.into(), 1).unwrap();
+        assert_eq!(placed.is_inline, text.len() <= RULES.inline_bytes_max);
+        name(&backend, "plan", &[&placed], 1);
+        assert_eq!(content.get(&backend, &placed.digest).unwrap(), text);
+    }
+    let again = Content::in_folder(folder.path().join("new"), RULES).unwrap();
+    assert_eq!(again.get(&backend, &lrrc_store::digest_of(LARGE.as_bytes())).unwrap(), LARGE);
+}
+
+#[test]
+fn what_cannot_be_put_or_read_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let (backend, content) = (MemoryBackend::new(), Content::in_folder(folder.path(), RULES).unwrap());
+    let error = content.put(vec![0; 65].into(), 1).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the content has 65 bytes, and the limit is 64: split it, or raise the limit of the store"
+    );
+
+    let placed = content.put(LARGE.into(), 1).unwrap();
+    let name = placed.digest.to_string();
+    let file = folder.path().join("blobs").join(&name[..2]).join(&name).join(format!("{:016x}", 1));
+    std::fs::write(&file, "something else").unwrap();
+    assert!(matches!(content.get(&backend, &placed.digest), Err(ContentError::Damaged { .. })));
+    std::fs::remove_file(&file).unwrap();
+    assert!(matches!(content.get(&backend, &placed.digest), Err(ContentError::Missing { .. })));
+
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    for place in [folder.path().join("file").to_str().unwrap(), "no-such-scheme://bucket", "s3:// /"] {
+        let error = Content::at(place, [], RULES).unwrap_err();
+        assert!(error.to_string().contains(place), "{error}");
+    }
+}
+
+#[test]
+fn garbage_goes_after_its_grace_and_the_rest_stays() {
+    let (backend, content) = (MemoryBackend::new(), Content::in_memory(RULES).unwrap());
+    let texts = ["small", "a named one, large", "garbage", "garbage that is large"];
+    let placed = texts.map(|text| content.put(text.into(), 0).unwrap());
+    name(&backend, "plan", &[&placed[0], &placed[1]], 0);
+    name(&backend, "old plan", &[&placed[2], &placed[3]], 0);
+    backend.commit(&Batch::of([Write::delete("old plan", Expect::Any)])).unwrap();
+
+    let early = Swept { records: 1, reachable: 2, young: 2, removed: 0 };
+    assert_eq!(collect(&backend, &content, 100), early);
+    let late = Swept { young: 0, removed: 2, ..early };
+    assert_eq!(collect(&backend, &content, 101), late);
+    assert_eq!(collect(&backend, &content, 10_000), Swept { removed: 0, ..late });
+    for (text, placed) in texts.iter().zip(&placed).take(2) {
+        assert_eq!(content.get(&backend, &placed.digest).unwrap(), *text);
+    }
+    for placed in &placed[2..] {
+        assert!(matches!(content.get(&backend, &placed.digest), Err(ContentError::Missing { .. })));
+    }
+}
+
+#[test]
+fn a_record_that_cannot_be_read_stops_the_collection() {
+    let (backend, content) = (MemoryBackend::new(), Content::in_memory(RULES).unwrap());
+    let placed = content.put(LARGE.into(), 0).unwrap();
+    name(&backend, "other", &[], 0);
+    let stopped = gc::collect(&backend, &content, 1_000, |_, _| Err("of a newer format"));
+    let GcError::Unreadable { key, source } = stopped.unwrap_err() else { panic!() };
+    assert_eq!((key.as_str(), source), ("other", "of a newer format"));
+    assert_eq!(content.get(&backend, &placed.digest).unwrap(), LARGE);
+}
+
+#[test]
+fn a_put_is_made_again_when_it_is_too_old_to_be_named() {
+    let (backend, content) = (MemoryBackend::new(), Content::in_memory(RULES).unwrap());
+    let mut placed = content.put(LARGE.into(), 1_000).unwrap();
+    for (now_ms, put_ms) in [(1_050, 1_000), (1_051, 1_051), (1_101, 1_051), (1_200, 1_200)] {
+        content.refresh(&mut placed, now_ms).unwrap();
+        assert_eq!(placed.put_ms, put_ms, "at {now_ms}");
+    }
+    let again = content.put(LARGE.into(), 1_225).unwrap();
+    assert_eq!(again.put_ms, 1_200, "a recent put is used again");
+    name(&backend, "plan", &[&placed], 1_200);
+    let swept = collect(&backend, &content, 5_000);
+    assert_eq!((swept.removed, swept.young), (2, 0), "of a named content the newest put is enough");
+    assert_eq!(content.get(&backend, &placed.digest).unwrap(), LARGE);
+}
+
+/// Committers name, drop and name again the same few contents, while a collector runs as fast as it can. The clock
+/// moves with every step, so that puts grow old all the time; but not between a refresh and its commit, which may take
+/// half the grace and no more.
+#[test]
+fn nothing_named_is_removed_beside_commits() {
+    let folder = tempfile::tempdir().unwrap();
+    let (backend, content) = (MemoryBackend::new(), Content::in_folder(folder.path(), RULES).unwrap());
+    let (clock_ms, removed, left) = (RwLock::new(0), AtomicU64::new(0), AtomicU64::new(3));
+    let tick = || {
+        let mut clock_ms = clock_ms.write().unwrap();
+        *clock_ms += 7;
+        *clock_ms
+    };
+    let write = |writer: usize| {
+        for round in 0..150 {
+            let large = format!("a large content, number {}", round % 5);
+            let text = if round % 2 == 0 { format!("s{}", round % 3) } else { large };
+            let mut placed = content.put(text.clone().into(), tick()).unwrap();
+            tick();
+            let now_ms = clock_ms.read().unwrap();
+            content.refresh(&mut placed, *now_ms).unwrap();
+            name(&backend, &format!("plan {writer}"), &[&placed], *now_ms);
+            drop(now_ms);
+            assert_eq!(content.get(&backend, &placed.digest).unwrap(), text, "round {round} of {writer}");
+        }
+        left.fetch_sub(1, Ordering::SeqCst);
+    };
+    std::thread::scope(|scope| {
+        for writer in 0..3 {
+            let write = &write;
+            scope.spawn(move || write(writer));
+        }
+        scope.spawn(|| {
+            while left.load(Ordering::SeqCst) > 0 {
+                removed.fetch_add(collect(&backend, &content, tick()).removed, Ordering::SeqCst);
+            }
+        });
+    });
+    for (_, entry) in backend.list("").unwrap().entries {
+        for digest in named("", &entry.value).unwrap() {
+            content.get(&backend, &digest).unwrap();
+        }
+    }
+    assert!(removed.into_inner() > 10, "the collector had something to do");
+}

@@ -1,0 +1,10 @@
+//! The real client, daemon and home together.
+
+mod cancel;
+mod claims;
+mod conflicts;
+mod house;
+mod limits;
+mod linear;
+mod reads;
+mod restart;
