@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::cmd::{
     bench::BenchCommand, dataset::DatasetCommand, eval::EvalArgs, quickstart::QuickstartArgs,
-    report::ReportArgs, reproduce::ReproduceArgs, simulate::SimulateArgs, sweep::SweepArgs, train::TrainArgs,
-    winner::WinnerArgs,
+    report::ReportArgs, reproduce::ReproduceArgs, simulate::SimulateArgs, store::StoreCommand,
+    sweep::SweepArgs, train::TrainArgs, winner::WinnerArgs,
 };
 
 /// Low-rank recurrent coordination for communication-efficient multi-LLM agent systems.
@@ -31,6 +31,9 @@ pub(crate) enum Command {
     Winner(WinnerArgs),
     Simulate(SimulateArgs),
     Report(ReportArgs),
+    /// Keep artifacts that agents share.
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Measure how long things take on this machine.
     #[command(subcommand)]
     Bench(BenchCommand),

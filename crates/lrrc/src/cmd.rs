@@ -9,6 +9,7 @@ pub(crate) mod quickstart;
 pub(crate) mod report;
 pub(crate) mod reproduce;
 pub(crate) mod simulate;
+pub(crate) mod store;
 pub(crate) mod sweep;
 pub(crate) mod train;
 pub(crate) mod winner;
@@ -25,6 +26,7 @@ pub(crate) fn run(cli: Cli) -> miette::Result<()> {
         Command::Reproduce(args) => reproduce::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Sweep(args) => sweep::run(&args),
+        Command::Store(command) => store::run(command),
         Command::Winner(args) => winner::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Bench(command) => bench::run(&command),

@@ -331,6 +331,9 @@ impl Agent {
     /// A claim was given to a caller who is gone.
     pub fn discard_claim(&mut self, name: &Name, now: Millis) {
         self.claims.remove(name);
+        if self.state != State::Up {
+            return;
+        }
         let ticket = self.ticket();
         self.enqueue(ticket, Op::Ask(Request::Release { name: name.clone() }), None, 0, now);
     }
@@ -412,6 +415,9 @@ impl Agent {
     fn send(&mut self, ticket: Ticket, now: Millis) {
         let Some(mut pending) = self.pending.remove(&ticket) else { return };
         let request = self.request_for(&mut pending);
+        if let (Request::Release { name }, Some(cache)) = (&request, &mut self.cache) {
+            cache.release(name);
+        }
         pending.sent = Some(now);
         pending.tries += 1;
         self.pinged = now;
@@ -422,14 +428,14 @@ impl Agent {
     /// An ask whose answer will not come over this connection.
     fn interrupted(&mut self, ticket: Ticket) {
         let Some(pending) = self.pending.get_mut(&ticket) else { return };
-        if pending.sent.take().is_none() {
-            return;
-        }
-        pending.is_waiting = false;
         let Some(caller) = pending.caller else {
             self.pending.remove(&ticket);
             return;
         };
+        if pending.sent.take().is_none() {
+            return;
+        }
+        pending.is_waiting = false;
         let end = match &pending.op {
             Op::Ask(Request::Release { .. }) => Err(StoreError::Refused(Refusal::SessionOver {
                 why: "the connection was lost, and the claims with it".into(),

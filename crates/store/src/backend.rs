@@ -1,5 +1,7 @@
 //! What a store must be able to do, whatever lies below it.
 
+#[cfg(feature = "etcd")]
+pub(crate) mod etcd;
 pub(crate) mod memory;
 pub(crate) mod redb;
 mod runs;

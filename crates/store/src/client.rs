@@ -50,34 +50,6 @@ impl Default for ClientConfig {
 
 /// One agent of a store. Clones are the same agent: they share copies and claims, so tasks that have to exclude each
 /// other use a client each.
-///
-/// ```
-/// use lrrc_store::{Client, ClientConfig, Clock, Content, Home, HomeConfig, MemoryBackend, Name, Owner};
-///
-/// let (clock, backend) = (Clock::start(), MemoryBackend::new());
-/// let home = Home::open(backend, Content::in_memory(Default::default())?, HomeConfig::default(), clock.now())?;
-/// let owner = Owner::spawn(home, clock);
-///
-/// tokio::runtime::Runtime::new()?.block_on(async {
-///     let writer = Client::local(owner.handle(), ClientConfig::default()).await?;
-///     let reader = Client::local(owner.handle(), ClientConfig::default()).await?;
-///     let plan: Name = "team/plan".parse()?;
-///
-///     writer.create(&plan, "first draft").await?;
-///     let first = reader.read(&plan).await?;
-///
-///     let mut claim = writer.acquire(&plan, None).await?;
-///     claim.commit("second draft").await?;
-///     claim.release().await?;
-///
-///     let late = reader.commit_cas(&plan, first.stamp(), "my draft").await;
-///     assert!(late.unwrap_err().to_string().contains("the newest is version 2"));
-///     assert_eq!(reader.read_fresh(&plan).await?.bytes, "second draft");
-///     Ok::<(), Box<dyn std::error::Error>>(())
-/// })?;
-/// owner.stop();
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
 #[derive(Debug, Clone)]
 pub struct Client {
     open: Arc<Open>,
@@ -199,6 +171,10 @@ impl Client {
     /// # Errors
     /// [`Refusal::UnknownSection`] names the sections that there are.
     pub async fn read_sections(&self, name: &Name, sections: &[String]) -> Result<SectionRead, StoreError> {
+        if sections.is_empty() {
+            let freshness = self.read(name).await?.freshness;
+            return Ok(SectionRead { sections: Vec::new(), freshness });
+        }
         let op = Op::ReadSections { name: name.clone(), sections: sections.to_vec(), fresh: false };
         match self.ask(op).await? {
             Outcome::Sections(read) => Ok(read),

@@ -26,6 +26,9 @@ use owner::{Handle, Owner, Session};
 /// Time for the first frame of a connection.
 const HELLO_WITHIN: Duration = Duration::from_secs(5);
 
+/// Time for the last frame of a connection.
+const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
+
 /// Serves `home` at `listener` until `shutdown` is over; then ends every session. What was acknowledged is durable
 /// whether or not this function ever returns.
 pub async fn serve<B: Backend + 'static>(
@@ -35,19 +38,22 @@ pub async fn serve<B: Backend + 'static>(
     shutdown: impl Future<Output = ()>,
 ) {
     let owner = Owner::spawn(home, clock);
-    accept(&owner.handle(), &listener, shutdown).await;
+    let mut connections = accept(&owner.handle(), &listener, shutdown).await;
     drop(listener);
     let stopped = tokio::task::spawn_blocking(|| owner.stop());
     let _ = stopped.await;
+    let last_words = async { while connections.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(GOODBYE_WITHIN, last_words).await;
 }
 
-async fn accept(handle: &Handle, listener: &Listener, shutdown: impl Future<Output = ()>) {
+/// Takes connections until `shutdown`; returns those that stand.
+async fn accept(handle: &Handle, listener: &Listener, shutdown: impl Future<Output = ()>) -> JoinSet<()> {
     let places = Arc::new(Semaphore::new(handle.limits().sessions_max));
     let mut connections = JoinSet::new();
     tokio::pin!(shutdown);
     loop {
         let stream = tokio::select! {
-            () = &mut shutdown => return,
+            () = &mut shutdown => return connections,
             Some(_) = connections.join_next(), if !connections.is_empty() => continue,
             accepted = listener.accept() => accepted,
         };
@@ -169,7 +175,7 @@ async fn write(mut inbox: mpsc::Receiver<FromHome>, sink: &mut Sink) {
 /// Says why and closes. A number of 0 stands outside the session's count.
 async fn goodbye(sink: &mut Sink, why: Refusal) {
     let last = FromHome { seq: 0, says: Says::Goodbye { why } };
-    let _ = tokio::time::timeout(Duration::from_secs(1), async {
+    let _ = tokio::time::timeout(GOODBYE_WITHIN, async {
         let _ = sink.send(last).await;
         let _ = sink.close().await;
     })

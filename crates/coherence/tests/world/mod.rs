@@ -7,10 +7,10 @@ mod mutant;
 use lrrc_coherence::invariant::{self, Broken, Law};
 use lrrc_coherence::{
     AgentId, Bound, Cache, Cas, Commit, Confirmed, Conflict, Content, Digest, Effect, Event, Incarnation,
-    Lookup, Mark, Millis, Outcome, Record, Reply, Rules, Strategy, Write,
+    Lookup, Mark, Millis, Outcome, Record, Reply, Rules, Stamp, Strategy, Version, Write,
 };
 
-pub(crate) use action::{Action, Sizes};
+pub(crate) use action::{Action, Ask, Sizes};
 pub(crate) use mutant::Mutant;
 
 /// What the home sent to an agent and is not delivered.
@@ -28,11 +28,11 @@ pub(crate) struct Answer {
 pub(crate) struct Agent {
     pub(crate) cache: Cache<u8>,
     pub(crate) answer: Option<Answer>,
-    /// The last mark that let the agent write, by artifact. It is never forgotten, not even when the claim or the
-    /// session ends: each later commit with it is one that was long on its way.
+    /// The last mark that let the agent write, by artifact. It outlives the claim and the session: each later commit
+    /// with it is one that was long on its way.
     pub(crate) may_write: Vec<Option<Mark>>,
     /// The last version that the agent read, by artifact.
-    pub(crate) has_read: Vec<Option<Mark>>,
+    pub(crate) has_read: Vec<Option<Stamp>>,
     pub(crate) confirmed: Millis,
 }
 
@@ -43,8 +43,10 @@ pub(crate) struct World {
     pub(crate) agents: Vec<Agent>,
     /// Sorted, so that worlds with the same messages are the same.
     pub(crate) network: Vec<Message>,
-    /// The last incarnation of each artifact, and when it was deleted.
-    pub(crate) lives: Vec<(u64, Option<Millis>)>,
+    /// How often each artifact was created.
+    pub(crate) lives: Vec<u64>,
+    /// When each life of each artifact ended, in order.
+    pub(crate) deleted: Vec<Vec<Millis>>,
     pub(crate) broken: Option<(Law, String)>,
 }
 
@@ -89,7 +91,8 @@ impl World {
             records: vec![None; artifacts],
             agents: (0..agents).map(agent).collect(),
             network: Vec::new(),
-            lives: vec![(0, None); artifacts],
+            lives: vec![0; artifacts],
+            deleted: vec![Vec::new(); artifacts],
             broken: None,
         }
     }
@@ -104,6 +107,7 @@ impl World {
             }
         };
         self.network.sort_unstable();
+        self.forget();
         if let Err(Broken { law, detail }) = self.copies_hold(setting) {
             self.broken = Some((law, format!("after {action:?}: {detail}")));
         }
@@ -144,7 +148,7 @@ impl World {
         let result = mutant::step(setting, record, event, self.now);
         invariant::transition(before.as_ref(), event, self.now, &result, record.as_ref())?;
         if before.is_some() && record.is_none() {
-            self.lives[artifact].1 = Some(self.now);
+            self.deleted[artifact].push(self.now);
         }
         Ok(result.ok().map(|outcome| self.send(artifact, outcome, setting)))
     }
@@ -249,11 +253,11 @@ impl World {
                     lrrc_coherence::Line::Exclusive,
                     asked_at,
                 );
-                (may_write[at], has_read[at]) = (Some(*mark), Some(*mark));
+                (may_write[at], has_read[at]) = (Some(*mark), Some(mark.stamp));
             }
             Reply::Read(grant) => {
                 cache.fill(&artifact, grant, asked_at);
-                has_read[at] = Some(grant.mark);
+                has_read[at] = Some(grant.mark.stamp);
                 if grant.line.may_write() {
                     may_write[at] = Some(grant.mark);
                 }
@@ -264,7 +268,7 @@ impl World {
             }
             Reply::Committed { mark, line } => {
                 cache.committed(&artifact, *mark, content(mark.version().0).digest, *line, asked_at);
-                (may_write[at], has_read[at]) = (Some(*mark), Some(*mark));
+                (may_write[at], has_read[at]) = (Some(*mark), Some(mark.stamp));
             }
             Reply::Released { mark } | Reply::Deleted { mark } => cache.released(&artifact, *mark),
             Reply::Noted | Reply::Waiting { .. } | Reply::Renewed { .. } | Reply::Settled { .. } => {}
@@ -273,6 +277,20 @@ impl World {
 
     fn commit(&self, mark: Mark) -> Commit {
         Commit { generation: mark.generation, base: mark.stamp, content: content(mark.version().0 + 1) }
+    }
+
+    /// Worlds that differ in a version that can never be the newest again are one: such a version is the first, and a
+    /// right to write it is none.
+    fn forget(&mut self) {
+        for (artifact, record) in self.records.iter().enumerate() {
+            let newest = record.as_ref().map(|record| record.ledger().stamp());
+            let first = Stamp { incarnation: Incarnation(1), version: Version::FIRST };
+            for agent in &mut self.agents {
+                let (may_write, has_read) = (&mut agent.may_write[artifact], &mut agent.has_read[artifact]);
+                *may_write = may_write.filter(|mark| Some(mark.stamp) == newest);
+                *has_read = has_read.map(|stamp| if Some(stamp) == newest { stamp } else { first });
+            }
+        }
     }
 
     /// Laws of the copies: each that may be read is within the bound, and each that is old will be told.
@@ -300,11 +318,11 @@ impl World {
 
     /// Since when there is something newer than `mark`; `None` if it is the newest.
     fn superseded_at(&self, artifact: usize, mark: Mark) -> Option<Millis> {
-        let (life, deleted_at) = self.lives[artifact];
-        if life != mark.stamp.incarnation.0 {
-            return Some(Millis(0));
+        let life = mark.stamp.incarnation.0 as usize;
+        if let Some(deleted) = self.deleted[artifact].get(life - 1) {
+            return Some(*deleted);
         }
-        let Some(record) = &self.records[artifact] else { return deleted_at };
+        let record = self.records[artifact].as_ref()?;
         record.ledger().edition(mark.version().next()).map(|edition| edition.at)
     }
 }

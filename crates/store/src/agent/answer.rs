@@ -239,7 +239,7 @@ impl Agent {
         }
     }
 
-    /// A content that was not asked for. One that does not fit its digest, or that covers sections alone, is a signal.
+    /// A content that was not asked for. One that does not fit its digest is a signal.
     fn pushed(&mut self, name: &Name, mark: Mark, sections: &[String], read: &ReadAnswer) {
         let digest = read.grant.edition.digest;
         let whole = match &read.body {

@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -83,7 +84,8 @@ impl<E: Into<redb::Error>> From<E> for Failure {
 }
 
 impl RedbBackend {
-    /// Opens the file, or makes it. A file that a crash left is repaired first.
+    /// Opens the file, or makes it. A file that a crash left is repaired first, and the checksums of the whole file
+    /// are compared: a disk that lost a part of it is found here and not in the middle of a read.
     ///
     /// # Errors
     /// [`BackendError::Unavailable`] when another process holds it or the disk fails; [`BackendError::Format`] when it
@@ -92,8 +94,7 @@ impl RedbBackend {
         let path = path.as_ref();
         let place = path.display().to_string();
         let is_new = !path.exists();
-        let db = Builder::new().set_cache_size(CACHE_BYTES).create(path);
-        let db = db.map_err(|error| cannot_open(&place, error))?;
+        let db = checked(&place, |builder| builder.create(path))?;
         if is_new {
             sync_folder(path).map_err(|error| unavailable(&place, error))?;
         }
@@ -105,8 +106,7 @@ impl RedbBackend {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn with_storage(storage: impl StorageBackend, place: &str) -> Result<Self, BackendError> {
-        let db = Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(storage);
-        let db = db.map_err(|error| cannot_open(place, error))?;
+        let db = checked(place, |builder| builder.create_with_backend(storage))?;
         Self::with_database(db, place.to_owned())
     }
 
@@ -168,6 +168,25 @@ impl RedbBackend {
         txn.commit()?;
         Ok(changed)
     }
+}
+
+/// Opens a database and compares all its checksums. redb panics over some pages that a sound disk never gives; that is
+/// a damaged file like any other.
+fn checked(
+    place: &str,
+    open: impl FnOnce(&Builder) -> Result<Database, DatabaseError>,
+) -> Result<Database, BackendError> {
+    let opened = catch_unwind(AssertUnwindSafe(|| {
+        let mut builder = Builder::new();
+        builder.set_cache_size(CACHE_BYTES);
+        let mut db = open(&builder)?;
+        db.check_integrity()?;
+        Ok(db)
+    }));
+    let damaged = |_| {
+        Err(DatabaseError::Storage(StorageError::Corrupted("its pages contradict each other".to_owned())))
+    };
+    opened.unwrap_or_else(damaged).map_err(|error| cannot_open(place, error))
 }
 
 /// A commit of what `write` does.

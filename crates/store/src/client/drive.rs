@@ -112,15 +112,19 @@ async fn converse(shared: &Shared, wire: &mut Wire) -> (String, bool) {
             }
             state.agent.next_tick().since(shared.clock.now()).clamp(1, 1000)
         };
-        tokio::select! {
+        let frame = tokio::select! {
             frame = wire.next() => match frame {
-                Ok(frame) => shared.lock().agent.receive(frame, shared.clock.now()),
+                Ok(frame) => Some(frame),
                 Err(why) => return (why, has_stood),
             },
-            () = shared.wake.notified() => {}
-            () = sleep(Duration::from_millis(next_tick)) => {}
-        }
+            () = shared.wake.notified() => None,
+            () = sleep(Duration::from_millis(next_tick)) => None,
+        };
+        // What a frame brings is handed out under the lock that took it in: no caller can leave in between.
         let mut state = shared.lock();
+        if let Some(frame) = frame {
+            state.agent.receive(frame, shared.clock.now());
+        }
         state.agent.tick(shared.clock.now());
         has_stood |= state.agent.id().is_some();
         if let Some(why) = hand_out(&mut state) {

@@ -65,6 +65,14 @@ impl Listener {
     }
 }
 
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Address::Unix(path) = &self.place {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
 /// Binds in a folder that nobody else may enter, sets the mode, and moves the socket to its place: it is never open to
 /// others, not even between two calls.
 #[cfg(unix)]
@@ -72,7 +80,7 @@ fn bind_private(path: &Path) -> io::Result<Kind> {
     use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let private = folder.join(format!(".{}", std::process::id()));
+    let private = folder.join(format!(".lrrc-{}", std::process::id()));
     std::fs::DirBuilder::new().mode(0o700).create(&private)?;
     let inside = private.join("s");
     let bound = UnixListener::bind(&inside).and_then(|listener| {

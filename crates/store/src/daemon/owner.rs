@@ -103,10 +103,12 @@ fn run<B: Backend + 'static>(mut home: Home<B>, post: &Receiver<Mail>, mail: &Se
         match letter {
             Ok(Mail::Join { protocol, outbox, reply }) => {
                 let joined = home.join(protocol, now);
-                if let Ok(agent) = &joined {
-                    outboxes.insert(*agent, outbox);
+                let agent = joined.as_ref().ok().copied();
+                if let (Err(_), Some(agent)) = (reply.send(joined), agent) {
+                    home.leave(agent, now);
+                } else if let Some(agent) = agent {
+                    outboxes.insert(agent, outbox);
                 }
-                let _ = reply.send(joined);
             }
             Ok(Mail::Frame { agent, frame, _permit }) => home.receive(agent, frame, now),
             Ok(Mail::Leave { agent }) => {

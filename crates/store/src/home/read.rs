@@ -14,6 +14,9 @@ use crate::name::Name;
 use crate::wire::divide::sections;
 use crate::wire::{Answer, Body, Divide, History, Piece, ReadAnswer, Row, Slice};
 
+/// Longer contents are sent whole: finding what changed would keep everybody else waiting.
+const DELTA_BYTES_MAX: u64 = 1 << 20;
+
 impl<B: Backend> Home<B> {
     /// The content, as a whole or some sections of it.
     pub(super) fn read(
@@ -57,6 +60,7 @@ impl<B: Backend> Home<B> {
         let bytes = self.bytes(name, &grant.edition)?;
         let base = grant.delta_from.and_then(|version| self.ledger(name)?.edition(version).copied());
         if let Some(base) = base
+            && grant.edition.size_bytes.max(base.size_bytes) <= DELTA_BYTES_MAX
             && let Ok(old) = self.bytes(name, &base)
             && let delta::Delta::Pieces(pieces) = delta::delta(&old, &bytes)
         {

@@ -82,6 +82,7 @@ impl<B> Home<B> {
         };
         trace.write(&TraceLine {
             action: action(event),
+            agent: event.agent(),
             at: now,
             what: What::Step { artifact: name.as_str().to_owned(), event: event.clone() },
             version: after.map(|record| record.ledger().current.version),
@@ -106,6 +107,7 @@ impl<B> Home<B> {
         let members = names.iter().map(|name| name.as_str().to_owned()).zip(writes.iter().cloned()).collect();
         trace.write(&TraceLine {
             action: Action::CommitAll,
+            agent: Some(agent),
             at: now,
             what: What::All { agent, members },
             version: None,

@@ -1,1 +1,124 @@
-//! …
+//! Bad input: each is refused with its values, and nothing changes.
+
+use futures_util::{SinkExt, StreamExt};
+use lrrc_store::wire::codec::Frames;
+use lrrc_store::wire::{FromHome, PROTOCOL, Payload, Request, Says, Ticket, ToHome};
+use lrrc_store::{Address, HomeConfig, Limits, Refusal};
+use tokio::io::AsyncWriteExt;
+use tokio::net::UnixStream;
+use tokio_util::codec::Framed;
+
+use crate::house::{House, in_house, name};
+
+async fn raw(house: &House) -> UnixStream {
+    let Address::Unix(path) = house.place() else { panic!("no socket") };
+    UnixStream::connect(path).await.unwrap()
+}
+
+/// What the daemon says last on a connection.
+async fn last_word(stream: UnixStream) -> String {
+    let mut frames = Framed::new(stream, Frames::<FromHome, ToHome>::new(1 << 20));
+    let mut last = String::from("nothing");
+    while let Some(Ok(frame)) = frames.next().await {
+        if let Says::Goodbye { why } = frame.says {
+            last = why.to_string();
+        }
+    }
+    last
+}
+
+#[test]
+fn content_beyond_the_bounds_is_refused_with_both_numbers() {
+    let limits = Limits { content_bytes_max: 1000, sections_max: 3, members_max: 2, ..Limits::default() };
+    in_house(HomeConfig { limits, ..HomeConfig::default() }, |house| async move {
+        let client = house.client().await;
+        let refused = |error: lrrc_store::StoreError| error.to_string();
+        let long = client.create(&name("long"), "x".repeat(1001)).await.map_err(refused).unwrap_err();
+        assert!(long.contains("1001") && long.contains("1000"), "{long}");
+        let many =
+            client.create(&name("many.md"), "# a\n# b\n# c\n# d\n").await.map_err(refused).unwrap_err();
+        assert!(many.contains("4 sections") && many.contains("at most 3"), "{many}");
+        let json = Payload { divide: lrrc_store::wire::Divide::Pointers, ..Payload::from("{nope") };
+        let broken = client.create(&name("broken"), json).await.map_err(refused).unwrap_err();
+        assert!(broken.contains("line 1"), "{broken}");
+        client.create(&name("kept.json"), "{nope").await.unwrap();
+        let members = |count: usize| {
+            (0..count).map(|n| lrrc_store::wire::Change {
+                name: name(&format!("m{n}")),
+                basis: lrrc_store::wire::Basis::Unchanged {
+                    expected: lrrc_coherence::Stamp {
+                        incarnation: lrrc_coherence::Incarnation(1),
+                        version: lrrc_coherence::Version(1),
+                    },
+                },
+                content: "x".into(),
+            })
+        };
+        let many = client.commit_all(members(3).collect()).await.map_err(refused).unwrap_err();
+        assert!(many.contains('3') && many.contains("at most 2"), "{many}");
+        let twice =
+            client.commit_all(members(1).chain(members(1)).collect()).await.map_err(refused).unwrap_err();
+        assert!(twice.contains("m0"), "{twice}");
+        let (rows, _) = client.list("", None).await.unwrap();
+        assert_eq!(rows.len(), 1);
+    });
+}
+
+#[test]
+fn a_connection_that_does_not_speak_the_protocol_is_told_why() {
+    in_house(HomeConfig::default(), |house| async move {
+        let client = house.client().await;
+        client.create(&name("plan"), "one").await.unwrap();
+        let mut garbage = raw(&house).await;
+        garbage.write_all(&[0, 0, 0, 4, 0xc1, 0xff, 0, 7]).await.unwrap();
+        let said = last_word(garbage).await;
+        assert!(said.contains("4 bytes"), "{said}");
+        let mut long = raw(&house).await;
+        long.write_all(&u32::MAX.to_be_bytes()).await.unwrap();
+        let said = last_word(long).await;
+        assert!(said.contains("frame"), "{said}");
+        let mut old = Framed::new(raw(&house).await, Frames::<FromHome, ToHome>::new(1 << 20));
+        old.send(ToHome::Hello { protocol: PROTOCOL + 1 }).await.unwrap();
+        let said = last_word(old.into_inner()).await;
+        assert!(said.contains(&format!("protocol {}", PROTOCOL + 1)), "{said}");
+        let mut early = Framed::new(raw(&house).await, Frames::<FromHome, ToHome>::new(1 << 20));
+        early.send(ToHome::Ask { ticket: Ticket(1), request: Request::Ping }).await.unwrap();
+        let said = last_word(early.into_inner()).await;
+        assert!(said.contains("not a hello"), "{said}");
+        assert_eq!(client.read_fresh(&name("plan")).await.unwrap().bytes, "one");
+    });
+}
+
+#[test]
+fn a_repeated_ask_is_answered_once() {
+    in_house(HomeConfig::default(), |house| async move {
+        let mut frames = Framed::new(raw(&house).await, Frames::<FromHome, ToHome>::new(1 << 20));
+        frames.send(ToHome::Hello { protocol: PROTOCOL }).await.unwrap();
+        let create = Request::Create { name: name("plan"), content: "one".into() };
+        for ticket in [1, 1, 2] {
+            frames.send(ToHome::Ask { ticket: Ticket(ticket), request: create.clone() }).await.unwrap();
+        }
+        let mut heard = Vec::new();
+        while heard.len() < 3 {
+            heard.push(frames.next().await.unwrap().unwrap());
+        }
+        let answers = heard.iter().filter_map(|frame| match &frame.says {
+            Says::Answer { ticket, outcome, .. } => Some((ticket.0, outcome.is_ok())),
+            _ => None,
+        });
+        assert_eq!(answers.collect::<Vec<_>>(), [(1, true), (2, false)]);
+        assert_eq!(heard.iter().map(|frame| frame.seq).collect::<Vec<_>>(), [1, 2, 3]);
+    });
+}
+
+#[test]
+fn one_session_too_many_is_told_the_bound() {
+    let limits = Limits { sessions_max: 1, ..Limits::default() };
+    in_house(HomeConfig { limits, ..HomeConfig::default() }, |house| async move {
+        let client = house.client().await;
+        let said = last_word(raw(&house).await).await;
+        let expected = Refusal::TooMany { what: "sessions".into(), found: 2, limit: 1 };
+        assert_eq!(said, expected.to_string());
+        client.create(&name("plan"), "one").await.unwrap();
+    });
+}

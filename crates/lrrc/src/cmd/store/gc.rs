@@ -1,0 +1,22 @@
+//! `lrrc store gc`.
+
+use clap::Args;
+
+use super::PlaceArgs;
+
+/// Remove contents that no version names and that are older than an hour.
+#[derive(Debug, Args)]
+pub(crate) struct GcArgs {
+    #[command(flatten)]
+    place: PlaceArgs,
+}
+
+/// Collects.
+pub(crate) fn run(args: &GcArgs) -> miette::Result<()> {
+    let swept = args.place.with_or_without_daemon(async |client| client.gc().await)?;
+    println!(
+        "{} records name {} contents; removed {}, and {} are too young",
+        swept.records, swept.reachable, swept.removed, swept.young
+    );
+    Ok(())
+}

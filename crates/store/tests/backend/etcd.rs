@@ -1,0 +1,116 @@
+//! The backend over etcd: the suite, and what only a cluster does.
+
+use std::time::Duration;
+
+use lrrc_store::{Backend, BackendError, Batch, EtcdBackend, EtcdConfig, Expect, Write};
+
+use crate::conformance::{self, Place};
+use crate::etcd_server::EtcdServer;
+
+/// One root of a server that others share.
+struct Root<'s> {
+    server: &'s EtcdServer,
+    name: String,
+}
+
+impl Place for Root<'_> {
+    fn open(&mut self) -> Box<dyn Backend> {
+        Box::new(self.server.open(&self.name))
+    }
+}
+
+#[test]
+fn etcd_holds_to_the_suite() {
+    let Some(server) = EtcdServer::start() else { return };
+    let mut count = 0;
+    conformance::hold(|| {
+        count += 1;
+        Root { server: &server, name: format!("case {count}") }
+    });
+}
+
+#[test]
+fn machines_see_each_others_commits() {
+    let Some(server) = EtcdServer::start() else { return };
+    let [one, other] = [(); 2].map(|()| server.open("shared"));
+    let start = other.revision().unwrap();
+    let stands = one.commit(&Batch::of([Write::put("plan", Expect::Absent, "1")])).unwrap();
+    assert!(other.wait(start, Duration::from_secs(30)).unwrap());
+    assert_eq!(other.changes(start, 10).unwrap()[0].revision, stands);
+    other.commit(&Batch::of([Write::put("plan", Expect::At(stands), "2")])).unwrap();
+    let late = one.commit(&Batch::of([Write::put("plan", Expect::At(stands), "3")]));
+    assert!(matches!(late, Err(BackendError::Lost { .. })), "{late:?}");
+    assert_eq!(server.open("another root").list("").unwrap().entries, []);
+}
+
+#[test]
+fn the_feed_goes_on_over_a_restart_of_the_server() {
+    let Some(mut server) = EtcdServer::start() else { return };
+    let store = server.open("restarted");
+    let start = store.revision().unwrap();
+    let first = store.commit(&Batch::of([Write::put("plan", Expect::Absent, "1")])).unwrap();
+    assert_eq!(store.changes(start, 10).unwrap().len(), 1);
+    server.restart();
+    let second = loop {
+        match store.commit(&Batch::of([Write::put("plan", Expect::At(first), "2")])) {
+            Ok(revision) => break revision,
+            Err(BackendError::Lost { actual, .. }) => break actual.unwrap().revision,
+            Err(BackendError::Uncertain { .. } | BackendError::Unavailable { .. }) => {}
+            Err(other) => panic!("{other}"),
+        }
+    };
+    assert!(store.wait(first, Duration::from_secs(60)).unwrap());
+    assert_eq!(
+        store.changes(start, 10).unwrap().iter().map(|change| change.revision).collect::<Vec<_>>(),
+        [first, second]
+    );
+}
+
+#[test]
+fn an_agent_that_ends_is_announced_by_the_feed() {
+    let Some(server) = EtcdServer::start() else { return };
+    let [store, agent] = [(); 2].map(|()| server.open("agents"));
+    let announced = agent.announce("agent/7", "here", 2).unwrap();
+    announced.renew().unwrap();
+    assert!(matches!(agent.announce("agent/7", "me too", 2), Err(BackendError::Lost { .. })));
+    assert_eq!(store.get("agent/7").unwrap().unwrap().revision, announced.revision());
+    let revision = announced.revision();
+
+    // Not dropped, as when its process is killed: the lease runs out.
+    std::mem::forget(announced);
+    assert!(store.wait(revision, Duration::from_secs(60)).unwrap());
+    let gone = &store.changes(revision, 10).unwrap()[0];
+    assert_eq!((gone.key.as_str(), &gone.value), ("agent/7", &None));
+
+    drop(agent.announce("agent/8", "here", 60).unwrap());
+    assert_eq!(store.get("agent/8").unwrap(), None);
+}
+
+#[test]
+fn what_etcd_cannot_take_is_refused_before_it_is_sent() {
+    let Some(server) = EtcdServer::start() else { return };
+    let store = server.open("limits");
+    let many = Batch::of((0..200).map(|at| Write::put(format!("{at}"), Expect::Any, "1")));
+    let large = Batch::of([Write::put("large", Expect::Any, vec![0; 2 << 20])]);
+    for (batch, says) in [
+        (many, "201 operations, and etcd takes at most 128"),
+        (large, "bytes, and etcd takes at most 1400000"),
+    ] {
+        let error = store.commit(&batch).unwrap_err();
+        assert!(
+            matches!(error, BackendError::TooLarge { .. }) && error.to_string().contains(says),
+            "{error}"
+        );
+    }
+    let most = Batch::of((0..127).map(|at| Write::put(format!("{at}"), Expect::Absent, vec![1; 11_000])));
+    store.commit(&most).unwrap();
+    assert_eq!(store.list("").unwrap().entries.len(), 127);
+}
+
+#[test]
+fn nothing_at_the_address_says_so() {
+    let mut config = EtcdConfig::at("http://127.0.0.1:9");
+    config.timeout_ms = 200;
+    let error = EtcdBackend::connect(&config).unwrap_err();
+    assert!(error.to_string().starts_with("etcd at http://127.0.0.1:9: "), "{error}");
+}
