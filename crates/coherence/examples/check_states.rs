@@ -3,9 +3,9 @@
 //!
 //! It ends with an error if a law does not hold, and says the actions that lead there.
 
-#[path = "../tests/checked/mod.rs"]
+#[path = "../tests/laws/checked/mod.rs"]
 mod checked;
-#[path = "../tests/world/mod.rs"]
+#[path = "../tests/laws/world/mod.rs"]
 mod world;
 
 use std::process::ExitCode;

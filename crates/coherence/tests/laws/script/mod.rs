@@ -38,7 +38,7 @@ impl Stage {
             }
             let (request, expected) = line.split_once("=>").unwrap_or((line, ""));
             let found = self.say(request.trim());
-            assert_eq!(found, expected.trim(), "line {}: {request}", at + 1);
+            assert_eq!(found.trim(), expected.trim(), "line {}: {request}", at + 1);
         }
     }
 

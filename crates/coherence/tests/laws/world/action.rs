@@ -7,6 +7,7 @@ use super::{AgentId, Cas, Event, Incarnation, World, content};
 pub(crate) enum Ask {
     Create,
     Read,
+    ReadSection,
     Acquire { wait: bool },
     Commit,
     Cas,
@@ -18,6 +19,7 @@ impl Ask {
     pub(crate) const ALL: &'static [Self] = &[
         Self::Create,
         Self::Read,
+        Self::ReadSection,
         Self::Acquire { wait: false },
         Self::Acquire { wait: true },
         Self::Commit,
@@ -129,6 +131,7 @@ impl World {
                 Event::Create { agent: id, incarnation: Incarnation(life), epoch: 0, content: content(1) }
             }
             Ask::Read => Event::Read { agent: id, have: None, sections: Vec::new() },
+            Ask::ReadSection => Event::Read { agent: id, have: None, sections: vec!["a".to_owned()] },
             Ask::Acquire { wait } => Event::Acquire { agent: id, lease_ms: None, wait },
             Ask::Commit => Event::Commit { agent: id, commit: self.commit(known.may_write[artifact]?) },
             Ask::Cas => {

@@ -7,7 +7,7 @@ mod mutant;
 use lrrc_coherence::invariant::{self, Broken, Law};
 use lrrc_coherence::{
     AgentId, Bound, Cache, Cas, Commit, Confirmed, Conflict, Content, Digest, Effect, Event, Incarnation,
-    Lookup, Mark, Millis, Outcome, Record, Reply, Rules, Stamp, Strategy, Version, Write,
+    Lookup, Mark, Millis, Outcome, Part, Record, Reply, Rules, Stamp, Strategy, Version, Write,
 };
 
 pub(crate) use action::{Action, Ask, Sizes};
@@ -61,16 +61,28 @@ pub(crate) struct Setting {
 impl Setting {
     pub(crate) fn new(strategy: Strategy, mutant: Option<Mutant>) -> Self {
         let rules =
-            Rules { strategy, lease_ms: 1, lease_max_ms: 2, waiting_max: 1, history_max: 8, holders_max: 8 };
+            Rules { strategy, lease_ms: 1, lease_max_ms: 2, waiting_max: 1, history_max: 64, holders_max: 8 };
         Self { rules, bound: Bound { versions: 0, age_ms: 1 }, mutant }
     }
 }
 
-/// A content that differs from version to version; the digest is the text's place in a list that nobody needs.
-pub(crate) fn content(seed: u64) -> Content {
-    let mut digest = [0; 32];
-    digest[..8].copy_from_slice(&seed.to_le_bytes());
-    Content { digest: Digest(digest), size_bytes: 8, tokens: 2, sections: Vec::new() }
+/// The content of a version. It has two sections, of which each version changes one.
+pub(crate) fn content(version: u64) -> Content {
+    let digest = |value: u64| {
+        let mut digest = [0; 32];
+        digest[..8].copy_from_slice(&value.to_le_bytes());
+        Digest(digest)
+    };
+    let part = |name: &str, value: u64| Part { name: name.to_owned(), digest: digest(value) };
+    let sections = vec![part("a", version / 2), part("b", version.div_ceil(2))];
+    Content { digest: digest(version), size_bytes: 8, tokens: 2, sections }
+}
+
+/// The moment up to which a reply makes copies old. One that gives up a copy makes every copy old.
+fn voids(reply: &Reply) -> Option<Mark> {
+    let mark = reply.mark()?;
+    let gives_up = matches!(reply, Reply::Released { .. } | Reply::Deleted { .. });
+    Some(if gives_up { Mark { generation: mark.generation.next(), ..mark } } else { mark })
 }
 
 impl World {
@@ -304,25 +316,36 @@ impl World {
                     _ => Some(effect.mark()),
                 };
                 let answer = agent.answer.iter().filter(|answer| answer.artifact == key);
-                let answer = answer.filter_map(|answer| answer.reply.mark());
+                let answer = answer.filter_map(|answer| voids(&answer.reply));
                 let pending = self.network.iter().filter(to_me).filter_map(told).chain(answer);
                 invariant::agreement(agent.cache.agent(), agent.cache.copy(&key), record.as_ref(), pending)?;
                 let confirmed = Confirmed { at: agent.confirmed, lag: 0 };
-                if let Lookup::Hit { mark, .. } = agent.cache.clone().lookup(&key, &[], self.now, confirmed) {
-                    invariant::staleness(self.superseded_at(artifact, mark), 0, self.now, setting.bound)?;
+                let sections = agent.cache.sections(&key).to_vec();
+                if let Lookup::Hit { mark, .. } =
+                    agent.cache.clone().lookup(&key, &sections, self.now, confirmed)
+                {
+                    let superseded_at = self.superseded_at(artifact, mark, &sections);
+                    invariant::staleness(superseded_at, 0, self.now, setting.bound)?;
                 }
             }
         }
         Ok(())
     }
 
-    /// Since when there is something newer than `mark`; `None` if it is the newest.
-    fn superseded_at(&self, artifact: usize, mark: Mark) -> Option<Millis> {
+    /// Since when there is something newer than `mark` in what a copy covers; `None` if it is the newest.
+    fn superseded_at(&self, artifact: usize, mark: Mark, sections: &[String]) -> Option<Millis> {
         let life = mark.stamp.incarnation.0 as usize;
         if let Some(deleted) = self.deleted[artifact].get(life - 1) {
             return Some(*deleted);
         }
-        let record = self.records[artifact].as_ref()?;
-        record.ledger().edition(mark.version().next()).map(|edition| edition.at)
+        let ledger = self.records[artifact].as_ref()?.ledger();
+        let covered = |version: u64| {
+            let parts = content(version).sections;
+            parts.into_iter().filter(|part| sections.contains(&part.name)).collect::<Vec<_>>()
+        };
+        let read = mark.version().0;
+        let mut newer = read + 1..=ledger.current.version.0;
+        let changed = newer.find(|version| sections.is_empty() || covered(*version) != covered(read))?;
+        ledger.edition(Version(changed)).map(|edition| edition.at)
     }
 }

@@ -1,10 +1,8 @@
 //! Long random histories of several agents under each strategy: no law breaks, and each kind of thing happens.
 
-mod world;
-
+use crate::world::{Action, Ask, Setting, Sizes, World};
 use lrrc_coherence::{Line, Strategy as Copies};
 use proptest::prelude::*;
-use world::{Action, Ask, Setting, Sizes, World};
 
 const SIZES: Sizes = Sizes {
     agents: 4,
@@ -33,7 +31,7 @@ fn strategy() -> impl Strategy<Value = Copies> {
 /// Most deletions and losses are left out, or no history would get long.
 fn is_dull(action: &Action, choice: u16) -> bool {
     let rare = matches!(action, Action::Lost(_) | Action::Ask { ask: Ask::Delete, .. });
-    rare && choice % 7 != 0
+    rare && choice % 97 != 0
 }
 
 fn run(copies: Copies, choices: &[u16]) -> World {
@@ -55,7 +53,7 @@ fn run(copies: Copies, choices: &[u16]) -> World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_law_breaks_in_a_random_history(copies in strategy(), choices in prop::collection::vec(any::<u16>(), 1..400)) {

@@ -1,9 +1,7 @@
 //! The table of the protocol, row by row, as scripts.
 
-mod script;
-
+use crate::script::{self, Stage};
 use lrrc_coherence::{Rules, Strategy};
-use script::Stage;
 
 fn rules() -> Rules {
     Rules {

@@ -1,14 +1,11 @@
 //! Every world of a small size, by stateright: the laws hold in each, and each mutant breaks its own.
 
-mod checked;
-mod world;
-
 use std::collections::BTreeSet;
 
-use checked::{Checked, laws, name};
+use crate::checked::{Checked, laws, name};
+use crate::world::{Ask, Mutant, Setting, Sizes};
 use lrrc_coherence::Strategy;
 use stateright::{Checker, HasDiscoveries, Model};
-use world::{Ask, Mutant, Setting, Sizes};
 
 /// Two agents that ask everything and get lost, and messages that come twice; leases last.
 const WITHOUT_TIME: Sizes = Sizes {
@@ -19,7 +16,16 @@ const WITHOUT_TIME: Sizes = Sizes {
     lives: 1,
     ticks: 0,
     messages: 1,
-    asks: Ask::ALL,
+    asks: &[
+        Ask::Create,
+        Ask::Read,
+        Ask::Acquire { wait: false },
+        Ask::Acquire { wait: true },
+        Ask::Commit,
+        Ask::Cas,
+        Ask::Release,
+        Ask::Delete,
+    ],
     losses: true,
     late_answers: false,
     doubles: true,
@@ -36,6 +42,14 @@ const LATE_ANSWERS: Sizes = Sizes {
     lives: 2,
     late_answers: true,
     asks: &[Ask::Create, Ask::Read, Ask::Cas, Ask::Release, Ask::Delete],
+    losses: false,
+    ..WITHOUT_TIME
+};
+/// Readers of sections beside writers.
+const SECTIONS: Sizes = Sizes {
+    versions: 3,
+    late_answers: true,
+    asks: &[Ask::Create, Ask::Read, Ask::ReadSection, Ask::Cas],
     losses: false,
     ..WITHOUT_TIME
 };
@@ -67,7 +81,8 @@ fn holds(sizes: Sizes, strategy: Strategy, at_least: usize) {
     let checker = model.checker().threads(2).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
     for law in laws() {
         if let Some(path) = checker.discovery(law) {
-            panic!("{law}: {:?} after {path:#?}", path.last_state().broken);
+            let broken = path.last_state().broken.clone();
+            panic!("{law}: {broken:?} after {:?}", path.into_actions());
         }
     }
     let worlds = checker.unique_state_count();
@@ -93,6 +108,13 @@ fn the_laws_hold_in_every_small_world_where_signals_overtake_replies() {
 #[test]
 fn the_laws_hold_in_every_small_world_where_content_is_pushed() {
     holds(LATE_ANSWERS, Strategy::Eager, 10_000);
+}
+
+#[test]
+fn the_laws_hold_in_every_small_world_with_readers_of_sections() {
+    for strategy in [Strategy::Lazy, Strategy::Eager] {
+        holds(SECTIONS, strategy, 1_000);
+    }
 }
 
 #[test]
