@@ -1,10 +1,15 @@
 use lrrc_sim::*;
 #[test]
 fn show() {
-    let found = world::run_many(1, std::env::var("RUNS").ok().and_then(|r| r.parse().ok()).unwrap_or(50), &WorldConfig::default(), &|| {});
-    println!("{}\nbroken {:?}", found.tally, &found.broken[..found.broken.len().min(40)]);
-    if let Some(seed) = found.broken.first() {
-        let v = world::run_traced(*seed, &WorldConfig::default());
+    let get = |n: &str, d: u64| std::env::var(n).ok().and_then(|r| r.parse().ok()).unwrap_or(d);
+    let found = world::run_many(get("FIRST", 1), get("RUNS", 50), &WorldConfig::default(), &|| {});
+    println!("{}\nbroken {:?}", found.tally, found.broken.len());
+    for seed in found.broken.iter().take(40) {
+        let v = world::run(*seed, &WorldConfig::default());
+        println!("{seed} {:?}", v.broken);
+    }
+    if get("SEED", 0) > 0 {
+        let v = world::run_traced(get("SEED", 0), &WorldConfig::default());
         println!("{:?}\n{}", v.broken, v.trace.join("\n"));
     }
 }
