@@ -6,7 +6,7 @@ fn show() {
     println!("{}\nbroken {:?}", found.tally, found.broken.len());
     for seed in found.broken.iter().take(40) {
         let v = world::run(*seed, &WorldConfig::default());
-        println!("{seed} {:?}", v.broken);
+        println!("{seed} {}", v.broken.map(|b| b.to_string().chars().take(300).collect::<String>()).unwrap_or_default());
     }
     if get("SEED", 0) > 0 {
         let v = world::run_traced(get("SEED", 0), &WorldConfig::default());

@@ -71,10 +71,14 @@ impl Actor {
         matches!(self.doing, Doing::Nothing)
     }
 
-    /// Its turn: it starts something, goes on with a thought, or loses its patience.
+    /// Its turn: it starts something, or goes on.
     pub(super) fn act(&mut self, scene: &mut Scene) -> Result<(), Broken> {
+        if self.is_idle() { self.start(scene) } else { self.go_on(scene) }
+    }
+
+    /// It goes on with a thought, or loses its patience.
+    pub(super) fn go_on(&mut self, scene: &mut Scene) -> Result<(), Broken> {
         match std::mem::replace(&mut self.doing, Doing::Nothing) {
-            Doing::Nothing => self.start(scene),
             Doing::Thinks { until, drafts } if until <= scene.now => self.write(drafts, scene),
             Doing::Waits { ticket, since, task: Task::Acquire(_) }
                 if scene.now.since(since) > QUEUE_MS && scene.random.random_bool(0.3) =>

@@ -91,7 +91,7 @@ impl World {
                 return Err(Broken::Stuck { what: format!("actor {at} waits to {what} {name}: {:?}", self.actors[at]) });
             }
             self.for_ms(50)?;
-            self.actors[at].act(&mut self.scene)?;
+            self.actors[at].go_on(&mut self.scene)?;
             self.pump()?;
         }
         Ok(())

@@ -46,7 +46,8 @@ impl Mirror {
         let before = self.records.remove(name);
         let mut after = before.clone();
         let result = step(&mut after, event, line.at, &self.rules);
-        invariant::transition(before.as_ref(), event, line.at, &result, after.as_ref()).map_err(law)?;
+        invariant::transition(before.as_ref(), event, line.at, &result, after.as_ref())
+            .map_err(|broken| Broken::Protocol { what: format!("{broken}, by {event:?} on {before:?}") })?;
         let of = |record: Option<&Record>| {
             event.agent().zip(record).map_or(Line::Invalid, |(agent, record)| record.line(agent))
         };
