@@ -113,12 +113,15 @@ fn adopt(change: &mut Change<'_>, theirs: &Ledger) -> Option<AgentId> {
         pushed = change.revoke_others(claimant.unwrap_or(nobody), written);
     }
     if let Some(agent) = ended {
-        let told = change.effects.iter().any(|effect| effect.to() == agent);
-        let held = change.record.line(agent).is_valid();
-        if held && !told {
+        let told: Vec<&Effect> = change.effects.iter().filter(|effect| effect.to() == agent).collect();
+        let was_sent = told.iter().any(|effect| matches!(effect, Effect::Push { .. }));
+        if change.record.line(agent).is_valid() && told.is_empty() {
             change.effects.push(Effect::Signal { to: agent, mark: theirs.mark(), deleted: false });
         }
-        change.drop_line(agent);
+        // One that is sent the content is a reader like any other, and has to be told of the next write.
+        if !was_sent {
+            change.drop_line(agent);
+        }
     }
     if let Some(agent) = claimant {
         // The claimant's own write landed without an answer: its copy is as old as anybody's, its claim is not.
