@@ -1,8 +1,10 @@
 //! What a scenario costs under a strategy, beside everything it is honest to compare it with.
 
+use lrrc_coherence::Conflict;
 use rayon::prelude::*;
 use serde::Serialize;
 
+use crate::protocol::run_protocol;
 use crate::run::{Run, run};
 use crate::scenario::Scenario;
 use crate::strategy::Strategy;
@@ -33,6 +35,8 @@ pub struct Cost {
     pub always_read_tokens_per_seed: Vec<u64>,
     /// What `lazy` can cost at most with the writes of the run; see [`ceiling_tokens`].
     pub ceiling_tokens_per_seed: Vec<u64>,
+    /// Tokens of the same actions through the protocol of this workspace, which loses no update; empty for `broadcast`.
+    pub protocol_tokens_per_seed: Vec<u64>,
     /// Reads served from a copy that was not the latest.
     pub stale_reads_per_seed: Vec<u64>,
     /// Actions.
@@ -41,6 +45,9 @@ pub struct Cost {
     pub writes_per_seed: Vec<u64>,
     /// Against `broadcast`.
     pub against_broadcast: Savings,
+    /// Of the protocol of this workspace, against `broadcast`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol_against_broadcast: Option<Savings>,
     /// Against a fetch for every action.
     pub against_fetch_every_action: Savings,
     /// Against a fetch for every read.
@@ -104,8 +111,11 @@ pub fn ceiling_tokens(workload: &Workload, writes: &[u64]) -> u64 {
 }
 
 /// Runs `scenario` under `strategy` and under every baseline, the seeds in parallel.
-#[must_use]
-pub fn cost(scenario: &Scenario, strategy: Strategy) -> Cost {
+///
+/// # Errors
+///
+/// The protocol refuses a write that was tried again on the newest version: a defect.
+pub fn cost(scenario: &Scenario, strategy: Strategy) -> Result<Cost, Conflict> {
     let work = &scenario.workload;
     let seeds: Vec<u64> =
         (0..u64::from(scenario.seeds.count)).map(|offset| scenario.seeds.first + offset).collect();
@@ -122,7 +132,13 @@ pub fn cost(scenario: &Scenario, strategy: Strategy) -> Cost {
     let actions: Vec<u64> = chosen.iter().map(|run| run.actions).collect();
     let fetch_every: Vec<u64> = actions.iter().map(|actions| actions * work.artifact_tokens).collect();
     let ceiling: Vec<u64> = chosen.iter().map(|run| ceiling_tokens(work, &run.writes)).collect();
-    Cost {
+    let protocol: Vec<u64> = if strategy == Strategy::Broadcast {
+        Vec::new()
+    } else {
+        let runs = seeds.par_iter().map(|seed| run_protocol(work, strategy, *seed));
+        runs.map(|run| run.map(|run| run.tokens.total())).collect::<Result<_, _>>()?
+    };
+    Ok(Cost {
         scenario: scenario.name.clone(),
         label: scenario.label.clone(),
         workload: work.clone(),
@@ -142,9 +158,11 @@ pub fn cost(scenario: &Scenario, strategy: Strategy) -> Cost {
         seeds,
         tokens_per_seed: tokens,
         lazy_tokens_per_seed: total(&lazy),
-        broadcast_tokens_per_seed: broadcast,
         fetch_every_action_tokens_per_seed: fetch_every,
         always_read_tokens_per_seed: always_read,
         ceiling_tokens_per_seed: ceiling,
-    }
+        protocol_against_broadcast: (!protocol.is_empty()).then(|| Savings::of(&protocol, &broadcast)),
+        protocol_tokens_per_seed: protocol,
+        broadcast_tokens_per_seed: broadcast,
+    })
 }

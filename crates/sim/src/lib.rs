@@ -7,10 +7,10 @@
 //! ```
 //! use lrrc_sim::{Scenario, Strategy, cost};
 //!
-//! let churn = cost(&Scenario::open("churn")?, Strategy::Lazy);
+//! let churn = cost(&Scenario::open("churn")?, Strategy::Lazy)?;
 //! assert_eq!(format!("{:.1}", 100.0 * churn.against_broadcast.mean), "84.2");
 //! assert_eq!(format!("{:.1}", 100.0 * churn.against_always_read.mean), "21.0");
-//! # Ok::<(), lrrc_sim::ScenarioError>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! **Faults.** [`world`] runs the real home and the real agents of `lrrc-store` under a virtual clock, in a network and

@@ -46,7 +46,7 @@ fn tokens_are_the_published_ones() {
     for golden in GOLDEN {
         let scenario = scenario(golden.scenario, golden.write_probability);
         let strategy = scenario.strategy(golden.strategy);
-        let found = cost(&scenario, strategy).tokens_per_seed;
+        let found = cost(&scenario, strategy).expect("a cost").tokens_per_seed;
         assert_eq!(
             found, golden.tokens,
             "{} at V = {}, {strategy}",
@@ -65,7 +65,7 @@ fn savings_are_the_published_ones() {
         ("churn", 0.90, "81.3 ± 1.3", "0"),
     ];
     for (name, write_probability, savings, bound) in cases {
-        let found = cost(&scenario(name, write_probability), Strategy::Lazy);
+        let found = cost(&scenario(name, write_probability), Strategy::Lazy).expect("a cost");
         let percent = |share: f64| 100.0 * share;
         let Cost { against_broadcast, theorem_bound, .. } = found;
         let shown = format!("{:.1} ± {:.1}", percent(against_broadcast.mean), percent(against_broadcast.sd));
@@ -86,14 +86,14 @@ fn always_read_costs_what_the_reference_says() {
         ("churn", 0.9, [390_212, 377_852, 361_468, 418_932, 365_540, 414_884, 340_892, 357_312, 390_236, 406_644]),
     ];
     for (name, write_probability, tokens) in cases {
-        let found = cost(&scenario(name, write_probability), Strategy::Lazy);
+        let found = cost(&scenario(name, write_probability), Strategy::Lazy).expect("a cost");
         assert_eq!(found.always_read_tokens_per_seed, tokens, "{name} at V = {write_probability}");
     }
 }
 
 #[test]
 fn baselines_are_those_of_the_same_seeds() {
-    let churn = cost(&scenario("churn", 0.5), Strategy::Lazy);
+    let churn = cost(&scenario("churn", 0.5), Strategy::Lazy).expect("a cost");
     let share = |savings: lrrc_sim::Savings| format!("{:.1}", 100.0 * savings.mean);
     assert_eq!(share(churn.against_fetch_every_action), "34.9");
     assert_eq!(share(churn.against_always_read), "21.0");

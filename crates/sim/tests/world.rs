@@ -1,15 +1,48 @@
-use lrrc_sim::*;
+//! The world finds no broken law, and finds each rule that is broken on purpose.
+
+use lrrc_sim::{Mutant, WorldConfig, world};
+
 #[test]
-fn show() {
-    let get = |n: &str, d: u64| std::env::var(n).ok().and_then(|r| r.parse().ok()).unwrap_or(d);
-    let found = world::run_many(get("FIRST", 1), get("RUNS", 50), &WorldConfig::default(), &|| {});
-    println!("{}\nbroken {:?}", found.tally, found.broken.len());
-    for seed in found.broken.iter().take(40) {
-        let v = world::run(*seed, &WorldConfig::default());
-        println!("{seed} {}", v.broken.map(|b| b.to_string().chars().take(300).collect::<String>()).unwrap_or_default());
+fn no_law_breaks() {
+    let found = world::run_many(1, 300, &WorldConfig::default(), &|| {});
+    assert_eq!(found.broken, [], "seeds that broke a law: run `lrrc simulate --seed N`");
+    let tally = found.tally;
+    let seen = [
+        tally.cached_reads,
+        tally.stale_reads,
+        tally.commits,
+        tally.refusals,
+        tally.lost_frames,
+        tally.agent_crashes,
+        tally.home_crashes,
+        tally.storage_faults,
+    ];
+    assert!(seen.iter().all(|count| *count > 0), "something never happened: {tally}");
+}
+
+#[test]
+fn broken_rules_are_found() {
+    let mutants = [
+        (Mutant::ForgetfulStorage, "an acknowledged write is lost"),
+        (Mutant::SilentHome, "a stale read"),
+        (Mutant::BlindHome, "a lost update"),
+        (Mutant::SlowClocks, "a stale read"),
+    ];
+    for (mutant, law) in mutants {
+        let config = WorldConfig { mutant: Some(mutant), ..WorldConfig::default() };
+        let found = world::run_many(1, 60, &config, &|| {});
+        let broken = found.broken.iter().filter_map(|seed| world::run(*seed, &config).broken);
+        let laws: Vec<String> = broken.map(|broken| broken.to_string()).collect();
+        assert!(laws.iter().any(|found| found.starts_with(law)), "{mutant:?} is not found as {law}: {laws:?}");
     }
-    if get("SEED", 0) > 0 {
-        let v = world::run_traced(get("SEED", 0), &WorldConfig::default());
-        println!("{:?}\n{}", v.broken, v.trace.join("\n"));
+}
+
+#[test]
+fn a_seed_is_a_run() {
+    let config = WorldConfig::default();
+    for seed in [3, 42] {
+        let traced = world::run_traced(seed, &config);
+        assert_eq!(traced.trace, world::run_traced(seed, &config).trace, "seed {seed}");
+        assert_eq!(traced.tally, world::run(seed, &config).tally, "seed {seed}");
     }
 }

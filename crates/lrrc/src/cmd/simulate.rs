@@ -1,6 +1,7 @@
-//! `lrrc simulate`: what coherence costs.
+//! `lrrc simulate`: what coherence costs, and whether it holds under faults.
 
 mod cost;
+mod world;
 
 use std::path::PathBuf;
 
@@ -8,7 +9,10 @@ use clap::Args;
 use lrrc_sim::{Scenario, StrategyName};
 use miette::IntoDiagnostic;
 
-/// Count the tokens that keep shared artifacts coherent, on the published workloads.
+/// Count the tokens that keep shared artifacts coherent on the published workloads, or try the store under faults.
+///
+/// With --seed or --faults the real home and the real agents run under a virtual clock, in a network and on a storage
+/// that fail as the seed says, and every law of the protocol is checked after every step.
 #[derive(Debug, Args)]
 pub(crate) struct SimulateArgs {
     /// planning, analysis, development, churn, or a TOML file; may be given more than once. Without it, all four.
@@ -26,10 +30,19 @@ pub(crate) struct SimulateArgs {
     /// Write every figure, seed by seed, as JSON; - is the standard output, in place of the table.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// One run with faults, and what happened in it; with --faults the first of many.
+    #[arg(long, value_name = "N", conflicts_with_all = ["scenario", "write_probability", "plot"])]
+    seed: Option<u64>,
+    /// So many runs with faults, each with the next seed.
+    #[arg(long, value_name = "RUNS", value_parser = clap::value_parser!(u64).range(1..=10_000_000), conflicts_with_all = ["scenario", "write_probability", "plot"])]
+    faults: Option<u64>,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &SimulateArgs) -> miette::Result<()> {
+    if args.seed.is_some() || args.faults.is_some() {
+        return world::run(args.seed, args.faults, args.json.as_deref());
+    }
     let scenarios = scenarios(args)?;
     cost::run(&scenarios, &args.strategy, args.json.as_deref(), args.plot.as_deref())
 }

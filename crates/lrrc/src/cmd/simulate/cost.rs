@@ -32,7 +32,8 @@ pub(super) fn run(
     plot: Option<&Path>,
 ) -> miette::Result<()> {
     let pairs = scenarios.iter().flat_map(|scenario| names.iter().map(move |name| (scenario, *name)));
-    let costs: Vec<Cost> = pairs.map(|(scenario, name)| cost(scenario, scenario.strategy(name))).collect();
+    let costs = pairs.map(|(scenario, name)| cost(scenario, scenario.strategy(name)));
+    let costs: Vec<Cost> = costs.collect::<Result<_, _>>().into_diagnostic()?;
     let only = if let [only] = costs.as_slice() { Some(only) } else { None };
     let report = serde_json::to_vec_pretty(&Report { format: 1, only, costs: &costs }).into_diagnostic()?;
     match json {
@@ -50,7 +51,7 @@ pub(super) fn run(
     Ok(())
 }
 
-fn write(path: &Path, bytes: &[u8]) -> miette::Result<()> {
+pub(super) fn write(path: &Path, bytes: &[u8]) -> miette::Result<()> {
     write_atomic(path, bytes).into_diagnostic().wrap_err_with(|| format!("writing {}", path.display()))
 }
 
@@ -62,6 +63,7 @@ fn print(scenarios: &[Scenario], costs: &[Cost]) {
         "strategy",
         "tokens a run",
         "saved against\nbroadcast",
+        "with this\nstore",
         "… a fetch for\nevery action",
         "… a fetch for\nevery read",
         "bound of the\ntheorem",
@@ -76,6 +78,7 @@ fn print(scenarios: &[Scenario], costs: &[Cost]) {
             cost.strategy.to_string(),
             mean(&cost.tokens_per_seed),
             percent(cost.against_broadcast),
+            cost.protocol_against_broadcast.map_or("–".to_owned(), percent),
             percent(cost.against_fetch_every_action),
             percent(cost.against_always_read),
             format!("{:.1} %", 100.0 * cost.theorem_bound),
@@ -113,7 +116,8 @@ fn print(scenarios: &[Scenario], costs: &[Cost]) {
     }
     println!(
         "Means ± population standard deviations over the seeds. Most of what is saved against broadcast is saved by not \
-         broadcasting: the columns beside it compare with agents that fetch what they use."
+         broadcasting: the columns beside it compare with agents that fetch what they use. With this store a writer whose copy \
+         is old fetches before it writes, where the published model loses an update."
     );
 }
 
@@ -134,7 +138,8 @@ fn figure(base: &Scenario) -> miette::Result<String> {
     let at = |step: u32| f64::from(step) / f64::from(PLOT_STEPS);
     let scenarios = (0..=PLOT_STEPS).map(|step| base.clone().with_write_probability(at(step)));
     let scenarios: Vec<Scenario> = scenarios.collect::<Result<_, _>>().into_diagnostic()?;
-    let costs: Vec<Cost> = scenarios.iter().map(|scenario| cost(scenario, Strategy::Lazy)).collect();
+    let costs = scenarios.iter().map(|scenario| cost(scenario, Strategy::Lazy));
+    let costs: Vec<Cost> = costs.collect::<Result<_, _>>().into_diagnostic()?;
     let line = |name: &str, of: fn(&Cost) -> Savings| {
         Series::new(name, costs.iter().map(|cost| (cost.workload.write_probability, of(cost).mean)).collect())
     };
