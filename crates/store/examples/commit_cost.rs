@@ -73,7 +73,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 fn report(times_ms: &mut [Vec<f64>; 3], bytes: usize) {
     println!("{} commits of {bytes} bytes each; milliseconds", times_ms[0].len());
-    println!("{:<28}{:>9}{:>9}{:>9}{:>9}", "", "median", "p90", "p99", "mean");
+    println!("{:<28}{:>9}{:>9}{:>9}{:>9}{:>9}", "", "p10", "median", "p90", "p99", "mean");
     let mut medians = Vec::new();
     for (name, times) in
         ["append + fdatasync", "overwrite + fdatasync", "durable commit in redb"].iter().zip(times_ms)
@@ -81,7 +81,7 @@ fn report(times_ms: &mut [Vec<f64>; 3], bytes: usize) {
         times.sort_by(f64::total_cmp);
         let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
         let mean = times.iter().sum::<f64>() / times.len() as f64;
-        println!("{name:<28}{:>9.3}{:>9.3}{:>9.3}{mean:>9.3}", at(0.5), at(0.9), at(0.99));
+        println!("{name:<28}{:>9.3}{:>9.3}{:>9.3}{:>9.3}{mean:>9.3}", at(0.1), at(0.5), at(0.9), at(0.99));
         medians.push(at(0.5));
     }
     println!(

@@ -44,7 +44,7 @@ fn main() {
         Backend::Redb => kill::Target::Redb(tempfile::tempdir().expect("a temporary folder")),
         #[cfg(feature = "etcd")]
         Backend::Etcd => match etcd_server::EtcdServer::start() {
-            Some(server) => kill::Target::Etcd(server),
+            Some(server) => kill::Target::Etcd { server, kills: 0 },
             None => return,
         },
     };

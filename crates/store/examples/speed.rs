@@ -72,7 +72,7 @@ fn main() -> Outcome<()> {
         }));
         let rows = measure(&args, &place, &folder).await;
         let _ = stop.send(());
-        served.await?;
+        served.await??;
         rows
     })?;
     print(&rows);

@@ -10,19 +10,22 @@ mod answer;
 mod link;
 mod read;
 mod shelf;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
-use lrrc_coherence::{AgentId, Bound, Cache, Digest, Mark, Millis, Stamp};
+use lrrc_coherence::{AgentId, Bound, Cache, Digest, Millis, Stamp};
 
 use crate::backend::Revision;
 use crate::error::{Refusal, StoreError};
+use crate::limits::Limits;
 use crate::name::Name;
-use crate::wire::{Answer, Changed, Divide, FromHome, PROTOCOL, Request, Says, Ticket, ToHome, Waiting};
+use crate::wire::{Divide, FromHome, PROTOCOL, Request, Says, Ticket, ToHome};
 
 use link::Link;
 use shelf::Shelf;
+pub use words::{Asked, Counts, Freshness, Happened, Op, Outcome, Read, SectionRead};
 
 /// How an agent behaves.
 #[derive(Debug, Clone, Copy)]
@@ -41,126 +44,6 @@ impl Default for AgentConfig {
     fn default() -> Self {
         Self { bound: Bound::default(), bytes_max: 256 << 20, patience_ms: 10_000, tries: 3 }
     }
-}
-
-/// What an agent is asked to do.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Op {
-    /// Reads the whole content.
-    Read {
-        /// Of which artifact.
-        name: Name,
-        /// Not from a copy, even a valid one: what is read was the newest at some moment between ask and answer.
-        fresh: bool,
-    },
-    /// Reads some sections.
-    ReadSections {
-        /// Of which artifact.
-        name: Name,
-        /// Names of the sections.
-        sections: Vec<String>,
-        /// As for a whole read.
-        fresh: bool,
-    },
-    /// Anything else, as the home understands it.
-    Ask(Request),
-}
-
-/// What became of an ask.
-#[derive(Debug)]
-pub enum Asked {
-    /// It is answered from a copy.
-    Done(Outcome),
-    /// It is on its way; [`Happened::Done`] tells under this ticket.
-    Sent(Ticket),
-}
-
-/// The answer to an [`Op`].
-#[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
-    /// To a read.
-    Read(Read),
-    /// To a read of sections.
-    Sections(SectionRead),
-    /// To anything else.
-    Answer(Answer),
-}
-
-/// How current what was read is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Freshness {
-    /// Version and generation that was read.
-    pub mark: Mark,
-    /// Every change up to this revision that concerns the agent was delivered before the read.
-    pub confirmed_revision: Revision,
-    /// The content was the newest at most this long ago, in milliseconds.
-    pub age_ms: u64,
-    /// Whether the agent's own copy was read.
-    pub from_copy: bool,
-}
-
-/// A content that was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Read {
-    /// The content.
-    pub bytes: Bytes,
-    /// Its digest.
-    pub digest: Digest,
-    /// How current it is.
-    pub freshness: Freshness,
-}
-
-impl Read {
-    /// Which version of which life of the name was read: what a write based on it has to show.
-    #[must_use]
-    pub fn stamp(&self) -> Stamp {
-        self.freshness.mark.stamp
-    }
-}
-
-/// Sections that were read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SectionRead {
-    /// Name and bytes of each.
-    pub sections: Vec<(String, Bytes)>,
-    /// How current they are. The artifact may be at a later version that changed other sections.
-    pub freshness: Freshness,
-}
-
-/// What happened to an agent.
-#[derive(Debug)]
-pub enum Happened {
-    /// An ask is answered.
-    Done(Ticket, Result<Outcome, StoreError>),
-    /// An acquire waits, or has moved up.
-    Waits(Ticket, Waiting),
-    /// The agent's copy became invalid.
-    Invalidated(Name, Mark),
-    /// A watched name changed; told at least once.
-    Changed(Changed),
-    /// What happened to watched names for a while is not known: the home's feed does not reach back. List them.
-    WatchGap(String),
-    /// The session stands.
-    Up(AgentId),
-    /// The session is over, and every copy is dropped. Call [`Agent::connected`] on a new connection.
-    Down(Refusal),
-}
-
-/// How an agent's reads were answered, since it was made.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// From the agent's own copies.
-    pub from_copy: u64,
-    /// By the home: the bytes that the agent had are current.
-    pub same: u64,
-    /// By the home, with what changed.
-    pub delta: u64,
-    /// By the home, with all bytes.
-    pub whole: u64,
-    /// By the home, with some sections.
-    pub sections: u64,
-    /// Bytes of content in the home's answers.
-    pub bytes: u64,
 }
 
 /// What the agent knows of the bytes of an artifact.
@@ -216,6 +99,7 @@ pub struct Agent {
     confirmed: (Revision, Millis),
     pinged: Millis,
     ping_every_ms: u64,
+    limits: Limits,
     claims: BTreeSet<Name>,
     watches: BTreeMap<String, Watched>,
     counts: Counts,
@@ -239,6 +123,7 @@ impl Agent {
             confirmed: (Revision::START, Millis(0)),
             pinged: Millis(0),
             ping_every_ms: 1000,
+            limits: Limits::default(),
             claims: BTreeSet::new(),
             watches: BTreeMap::new(),
             counts: Counts::default(),
@@ -298,7 +183,7 @@ impl Agent {
 
     /// Asks. A read may be answered at once.
     pub fn request(&mut self, op: Op, now: Millis) -> Asked {
-        if let Some(outcome) = self.from_copy(&op, now) {
+        if let Some(outcome) = self.read_copy(&op, now) {
             self.counts.from_copy += 1;
             return Asked::Done(outcome);
         }
@@ -353,7 +238,7 @@ impl Agent {
                 }
             }
             Err(link::Gap) => {
-                self.down(Refusal::SessionOver { why: "frames of the home are missing".into() })
+                self.down(Refusal::SessionOver { why: "frames of the home are missing".into() });
             }
         }
     }
@@ -414,6 +299,11 @@ impl Agent {
     /// Sends an ask that waits.
     fn send(&mut self, ticket: Ticket, now: Millis) {
         let Some(mut pending) = self.pending.remove(&ticket) else { return };
+        if let Some(refusal) = self.too_large(&pending.op) {
+            let caller = pending.caller.map(|caller| Happened::Done(caller, Err(refusal.into())));
+            self.happened.extend(caller);
+            return;
+        }
         let request = self.request_for(&mut pending);
         if let (Request::Release { name }, Some(cache)) = (&request, &mut self.cache) {
             cache.release(name);
@@ -423,6 +313,22 @@ impl Agent {
         self.pinged = now;
         self.pending.insert(ticket, pending);
         self.outbox.push_back(ToHome::Ask { ticket, request });
+    }
+
+    /// What the home would refuse is not sent: a frame beyond the home's bound would end the session.
+    fn too_large(&self, op: &Op) -> Option<Refusal> {
+        let Op::Ask(request) = op else { return None };
+        let (name, size_bytes) = match request {
+            Request::Create { name, content } => (name, content.bytes.len()),
+            Request::Commit(change) => (&change.name, change.content.bytes.len()),
+            Request::CommitAll(changes) => {
+                let sizes = changes.iter().map(|change| change.content.bytes.len());
+                (&changes.first()?.name, sizes.sum())
+            }
+            _ => return None,
+        };
+        let (size_bytes, limit_bytes) = (size_bytes as u64, self.limits.content_bytes_max);
+        (size_bytes > limit_bytes).then(|| Refusal::TooLarge { name: name.clone(), size_bytes, limit_bytes })
     }
 
     /// An ask whose answer will not come over this connection.

@@ -15,7 +15,7 @@ use tokio_util::codec::{FramedRead, FramedWrite};
 
 use crate::backend::Backend;
 use crate::clock::Clock;
-use crate::error::Refusal;
+use crate::error::{Refusal, ServeError};
 use crate::home::Home;
 use crate::wire::codec::Frames;
 use crate::wire::{FromHome, Says, ToHome};
@@ -31,19 +31,29 @@ const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Serves `home` at `listener` until `shutdown` is over; then ends every session. What was acknowledged is durable
 /// whether or not this function ever returns.
+///
+/// # Errors
+/// [`ServeError::Failed`] where the storage below failed so that it has to be opened again.
 pub async fn serve<B: Backend + 'static>(
     home: Home<B>,
     clock: Clock,
     listener: Listener,
     shutdown: impl Future<Output = ()>,
-) {
-    let owner = Owner::spawn(home, clock);
-    let mut connections = accept(&owner.handle(), &listener, shutdown).await;
+) -> Result<(), ServeError> {
+    let mut owner = Owner::spawn(home, clock);
+    let handle = owner.handle();
+    let ends = async {
+        tokio::select! {
+            () = shutdown => {}
+            () = owner.ended() => {}
+        }
+    };
+    let mut connections = accept(&handle, &listener, ends).await;
     drop(listener);
-    let stopped = tokio::task::spawn_blocking(|| owner.stop());
-    let _ = stopped.await;
+    let stopped = tokio::task::spawn_blocking(|| owner.stop()).await;
     let last_words = async { while connections.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(GOODBYE_WITHIN, last_words).await;
+    stopped.unwrap_or_else(|error| Err(ServeError::Failed { why: error.to_string() }))
 }
 
 /// Takes connections until `shutdown`; returns those that stand.

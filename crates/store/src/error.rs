@@ -204,6 +204,12 @@ pub enum ServeError {
         /// What is wrong with it.
         why: String,
     },
+    /// The home ended by itself. What was acknowledged is durable; start it again.
+    #[error("the home has ended: {why}")]
+    Failed {
+        /// Why.
+        why: String,
+    },
     /// The trace file.
     #[error("trace {path}: {source}")]
     Trace {

@@ -99,7 +99,7 @@ impl FaultyDisk {
                 Pending::Length(length) if rng.random_bool(share) => image.resize(*length, 0),
                 Pending::Length(_) => {}
                 Pending::Write { offset, bytes } => {
-                    scatter(&mut image, *offset, bytes, |_| rng.random_bool(share))
+                    scatter(&mut image, *offset, bytes, || rng.random_bool(share));
                 }
             }
         }
@@ -114,11 +114,11 @@ impl FaultyDisk {
 }
 
 /// Writes those sectors of `bytes` that `survives` chooses.
-fn scatter(image: &mut Vec<u8>, offset: usize, bytes: &[u8], mut survives: impl FnMut(usize) -> bool) {
+fn scatter(image: &mut Vec<u8>, offset: usize, bytes: &[u8], mut survives: impl FnMut() -> bool) {
     let mut at = 0;
     while at < bytes.len() {
         let end = bytes.len().min(at + SECTOR_BYTES - (offset + at) % SECTOR_BYTES);
-        if survives(at) {
+        if survives() {
             put(image, offset + at, &bytes[at..end]);
         }
         at = end;

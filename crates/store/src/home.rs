@@ -59,6 +59,7 @@ pub struct Home<B> {
     outbox: Vec<(AgentId, FromHome)>,
     feed: Feed,
     chores: Vec<Chore<B>>,
+    failed: Option<String>,
     trace: Option<Trace>,
 }
 
@@ -92,13 +93,15 @@ impl<B: Backend> Home<B> {
             outbox: Vec::new(),
             feed,
             chores: Vec::new(),
+            failed: None,
             trace: None,
         })
     }
 
     /// The same home, writing down each of its actions.
     #[must_use]
-    pub fn with_trace(mut self, trace: Trace) -> Self {
+    pub fn with_trace(mut self, mut trace: Trace) -> Self {
+        trace.begin(&self.rules);
         self.trace = Some(trace);
         self
     }
@@ -125,6 +128,13 @@ impl<B: Backend> Home<B> {
     #[must_use]
     pub fn revision(&self) -> Revision {
         self.feed.applied
+    }
+
+    /// Why the home cannot go on: a storage that serves one home alone failed in the middle of a commit, so that it has
+    /// to be opened again before anybody knows what it holds.
+    #[must_use]
+    pub fn failed(&self) -> Option<&str> {
+        self.failed.as_deref()
     }
 
     /// Takes what is to be sent, in order; each agent's frames must arrive in this order or not at all.
@@ -178,7 +188,7 @@ impl<B: Backend> Home<B> {
             Request::Ping => Ok(Answer::Pong),
             Request::Create { name, content } => self.create(agent, &name, &content, now),
             Request::Read { name, have, sections, parts } => {
-                self.read(agent, &name, have, sections, &parts, now)
+                self.read(agent, &name, have, &sections, &parts, now)
             }
             Request::ReadVersion { name, version } => self.read_version(&name, version, now),
             Request::Acquire { name, lease_ms, wait } => {
@@ -191,7 +201,7 @@ impl<B: Backend> Home<B> {
             Request::Delete { name, expected } => self.delete(agent, &name, expected, now),
             Request::List { prefix, after } => self.list(&prefix, after.as_ref(), now),
             Request::History { name } => self.history(&name, now),
-            Request::Watch { prefix, after } => self.watch(agent, prefix, after),
+            Request::Watch { prefix, after } => self.watch(agent, &prefix, after),
             Request::Unwatch { prefix } => Ok(self.unwatch(agent, &prefix)),
             Request::Gc => self.chore(agent, Ticket(0), true, now).run().outcome,
             Request::Verify => self.chore(agent, Ticket(0), false, now).run().outcome,

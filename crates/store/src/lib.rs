@@ -28,7 +28,7 @@
 //!     assert_eq!(reader.read_fresh(&plan).await?.bytes, "second draft");
 //!     Ok::<(), Box<dyn std::error::Error>>(())
 //! })?;
-//! owner.stop();
+//! owner.stop()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

@@ -92,7 +92,7 @@ impl PlaceArgs {
         let owner = Owner::spawn(open_home(&self.folder, None, config, clock)?, clock);
         let done = runtime
             .block_on(async { work(Client::local(owner.handle(), ClientConfig::default()).await?).await });
-        owner.stop();
+        owner.stop().into_diagnostic()?;
         done.map_err(report)
     }
 
@@ -118,7 +118,15 @@ fn open_content(folder: &Path, contents: Option<&str>, config: &HomeConfig) -> m
     let content_bytes_max = usize::try_from(config.limits.content_bytes_max).unwrap_or(usize::MAX);
     let rules = ContentRules { content_bytes_max, ..ContentRules::default() };
     match contents {
-        Some(address) => Content::at(address, std::iter::empty(), rules).into_diagnostic(),
+        Some(address) => {
+            // As every S3 client reads them: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT …
+            let options: Vec<(String, String)> = std::env::vars()
+                .filter(|(name, _)| name.starts_with("AWS_"))
+                .map(|(name, value)| (name.to_ascii_lowercase(), value))
+                .collect();
+            let options = options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            Content::at(address, options, rules).into_diagnostic()
+        }
         None => Content::in_folder(folder, rules).into_diagnostic(),
     }
 }

@@ -41,6 +41,7 @@ impl Agent {
         let bound = self.config.bound;
         self.ping_every_ms = (bound.age_ms / 3).min(limits.silence_ms_max / 3).clamp(10, 1000);
         self.cache = Some(Cache::new(agent, rules.strategy, bound));
+        self.limits = *limits;
         self.state = State::Up;
         self.happened.push_back(Happened::Up(agent));
         let waiting: Vec<Ticket> = self.pending.keys().copied().collect();

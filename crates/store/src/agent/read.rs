@@ -21,7 +21,7 @@ pub(super) enum Assembled {
 
 impl Agent {
     /// The answer to a read from the agent's own copy, if it may be read.
-    pub(super) fn from_copy(&mut self, op: &Op, now: Millis) -> Option<Outcome> {
+    pub(super) fn read_copy(&mut self, op: &Op, now: Millis) -> Option<Outcome> {
         let (name, wanted) = match op {
             Op::Read { name, fresh: false } => (name, &[][..]),
             Op::ReadSections { name, sections, fresh: false } if !sections.is_empty() => {

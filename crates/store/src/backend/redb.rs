@@ -4,9 +4,11 @@
 //! revision of a key stands; so the feed costs no second copy. A durable commit is one transaction of redb in one
 //! phase, hence one `fsync`: redb finds by its checksums after a crash whether the last one landed.
 
-use std::fs::File;
+mod file;
+mod tables;
+
+use std::fs::OpenOptions;
 use std::ops::Bound;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,21 +16,14 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use lrrc_coherence::Digest;
 use redb::{
-    Builder, Database, DatabaseError, Durability, ReadTransaction, ReadableDatabase, ReadableTable,
-    StorageBackend, StorageError, TableDefinition, WriteTransaction,
+    Database, Durability, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend, WriteTransaction,
 };
 
 use super::runs::Runs;
-use super::{Backend, BackendError, Batch, BlobInfo, Change, Entry, Listing, Revision, Write};
+use super::{Backend, BackendError, Batch, BlobInfo, Change, Entry, Listing, Revision};
+use file::{checked, create_whole, unavailable};
+use tables::{BLOBS, FORMAT, INDEX, LOG, apply, durably, entry, forget, lost, start};
 const NAME: &str = "redb";
-const FORMAT: u64 = 1;
-const CACHE_BYTES: usize = 64 << 20;
-
-const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
-const INDEX: TableDefinition<&str, u64> = TableDefinition::new("index");
-const LOG: TableDefinition<(u64, &str), Option<&[u8]>> = TableDefinition::new("log");
-const BLOBS: TableDefinition<&[u8; 32], (u64, &[u8])> = TableDefinition::new("blobs");
-const RUNS: TableDefinition<u64, u64> = TableDefinition::new("runs");
 
 /// A backend in one file.
 ///
@@ -93,15 +88,17 @@ impl RedbBackend {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, BackendError> {
         let path = path.as_ref();
         let place = path.display().to_string();
-        let is_new = !path.exists();
-        let db = checked(&place, |builder| builder.create(path))?;
-        if is_new {
-            sync_folder(path).map_err(|error| unavailable(&place, error))?;
+        if !path.exists() {
+            create_whole(path).map_err(|error| unavailable(&place, error))?;
         }
+        let file = OpenOptions::new().read(true).write(true).open(path);
+        let file = file.map_err(|error| unavailable(&place, error))?;
+        let db = checked(&place, |builder| builder.create_file(file))?;
         Self::with_database(db, place)
     }
 
-    /// Opens a store that lies in `storage`; `place` names it in messages.
+    /// Opens a store that lies in `storage`, or makes one in it; `place` names it in messages. Where a crash cut the
+    /// making short, a storage may have to be emptied by hand; [`open`](Self::open) has no such moment.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -168,132 +165,6 @@ impl RedbBackend {
         txn.commit()?;
         Ok(changed)
     }
-}
-
-/// Opens a database and compares all its checksums. redb panics over some pages that a sound disk never gives; that is
-/// a damaged file like any other.
-fn checked(
-    place: &str,
-    open: impl FnOnce(&Builder) -> Result<Database, DatabaseError>,
-) -> Result<Database, BackendError> {
-    let opened = catch_unwind(AssertUnwindSafe(|| {
-        let mut builder = Builder::new();
-        builder.set_cache_size(CACHE_BYTES);
-        let mut db = open(&builder)?;
-        db.check_integrity()?;
-        Ok(db)
-    }));
-    let damaged = |_| {
-        Err(DatabaseError::Storage(StorageError::Corrupted("its pages contradict each other".to_owned())))
-    };
-    opened.unwrap_or_else(damaged).map_err(|error| cannot_open(place, error))
-}
-
-/// A commit of what `write` does.
-fn durably<T>(
-    db: &Database,
-    write: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>,
-) -> Result<T, redb::Error> {
-    let txn = db.begin_write()?;
-    let result = write(&txn)?;
-    txn.commit()?;
-    Ok(result)
-}
-
-/// Begins a run: the next epoch, and revisions above all that the last run may have given.
-/// `Err` within is the format of a store that is not read.
-fn start(db: &Database) -> Result<Result<(u32, Revision, Runs), u64>, redb::Error> {
-    durably(db, |txn| {
-        let mut meta = txn.open_table(META)?;
-        let format = meta.get("format")?.map_or(FORMAT, |format| format.value());
-        if format != FORMAT {
-            return Ok(Err(format));
-        }
-        meta.insert("format", FORMAT)?;
-        let epoch = meta.get("epoch")?.map_or(0, |epoch| epoch.value()) + 1;
-        meta.insert("epoch", epoch)?;
-        let oldest = meta.get("oldest")?.map_or(0, |oldest| oldest.value());
-        let logged = txn.open_table(LOG)?.last()?.map_or(0, |(key, _)| key.value().0);
-        let mut stored = txn.open_table(RUNS)?;
-        let began = stored.last()?.map_or(0, |(start, _)| start.value());
-        let end = Revision(oldest.max(logged).max(began));
-        stored.insert(end.next_run().0, end.0)?;
-        txn.open_table(INDEX)?;
-        txn.open_table(BLOBS)?;
-        let mut runs = Runs::new(Revision(oldest));
-        for run in stored.iter()? {
-            let (start, end) = run?;
-            runs.push(Revision(start.value()), Revision(end.value()));
-        }
-        Ok(Ok((u32::try_from(epoch).unwrap_or(u32::MAX), Revision(logged), runs)))
-    })
-}
-
-fn entry(
-    log: &impl ReadableTable<(u64, &'static str), Option<&'static [u8]>>,
-    key: &str,
-    revision: u64,
-) -> Result<Option<Entry>, StorageError> {
-    let row = log.get((revision, key))?;
-    Ok(row.and_then(|row| {
-        let value = Bytes::copy_from_slice(row.value()?);
-        Some(Entry { value, revision: Revision(revision) })
-    }))
-}
-
-/// The error of the first write whose expectation does not hold.
-fn lost(txn: &WriteTransaction, batch: &Batch) -> Result<Option<BackendError>, redb::Error> {
-    let index = txn.open_table(INDEX)?;
-    for Write { key, expect, .. } in &batch.writes {
-        let actual = index.get(key.as_str())?.map(|revision| revision.value());
-        if !expect.holds(actual.map(Revision)) {
-            let log = txn.open_table(LOG)?;
-            let actual = actual.map(|revision| entry(&log, key, revision)).transpose()?.flatten();
-            return Ok(Some(BackendError::Lost { key: key.clone(), expected: *expect, actual }));
-        }
-    }
-    Ok(None)
-}
-
-/// Writes the batch under `revision`; whether it changed a record.
-fn apply(txn: &WriteTransaction, batch: &Batch, revision: Revision) -> Result<bool, redb::Error> {
-    if !batch.blobs.is_empty() {
-        let mut blobs = txn.open_table(BLOBS)?;
-        for (digest, content) in &batch.blobs {
-            blobs.insert(&digest.0, (batch.now_ms, content.as_ref()))?;
-        }
-    }
-    let mut index = txn.open_table(INDEX)?;
-    let mut log = txn.open_table(LOG)?;
-    let mut changed = false;
-    for Write { key, value, .. } in &batch.writes {
-        let key = key.as_str();
-        let stood = match value {
-            Some(_) => index.insert(key, revision.0)?.is_some(),
-            None => index.remove(key)?.is_some(),
-        };
-        if value.is_some() || stood {
-            log.insert((revision.0, key), value.as_deref())?;
-            changed = true;
-        }
-    }
-    Ok(changed)
-}
-
-/// Drops the log up to `through`, but for the records that stand.
-fn forget(txn: &WriteTransaction, through: Revision) -> Result<(), redb::Error> {
-    txn.open_table(META)?.insert("oldest", through.0)?;
-    let index = txn.open_table(INDEX)?;
-    let mut log = txn.open_table(LOG)?;
-    let mut failed = None;
-    log.retain_in(..(through.0 + 1, ""), |(revision, key), _| match index.get(key) {
-        Ok(stands) => stands.is_some_and(|stands| stands.value() == revision),
-        Err(error) => {
-            failed = Some(error);
-            true
-        }
-    })?;
-    failed.map_or(Ok(()), |error| Err(error.into()))
 }
 
 impl Backend for RedbBackend {
@@ -443,35 +314,4 @@ impl Drop for RedbBackend {
             let _ = durably(&self.db, |_| Ok(()));
         }
     }
-}
-
-fn unavailable(place: &str, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> BackendError {
-    BackendError::Unavailable { backend: NAME, place: place.to_owned(), source: error.into() }
-}
-
-fn cannot_open(place: &str, error: DatabaseError) -> BackendError {
-    let format = |why: String| BackendError::Format { place: place.to_owned(), why };
-    match error {
-        DatabaseError::DatabaseAlreadyOpen => {
-            unavailable(place, "another process has the store open; end it, or ask it through its socket")
-        }
-        DatabaseError::UpgradeRequired(version) => {
-            format(format!("is of redb's file format {version}, which is not read"))
-        }
-        DatabaseError::Storage(StorageError::Corrupted(why)) => {
-            format(format!("is damaged ({why}); put back a copy of the file"))
-        }
-        DatabaseError::Storage(StorageError::Io(error))
-            if error.kind() == std::io::ErrorKind::InvalidData =>
-        {
-            format(format!("is not a store ({error}); name another file"))
-        }
-        error => unavailable(place, error),
-    }
-}
-
-/// A new file is durable once its folder is.
-fn sync_folder(path: &Path) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }

@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::backend::Backend;
 use crate::clock::Clock;
-use crate::error::Refusal;
+use crate::error::{Refusal, ServeError};
 use crate::home::{Done, Home};
 use crate::limits::Limits;
 use crate::wire::{FromHome, ToHome};
@@ -47,7 +47,8 @@ impl std::fmt::Debug for Handle {
 #[derive(Debug)]
 pub struct Owner {
     handle: Handle,
-    thread: Option<JoinHandle<()>>,
+    thread: JoinHandle<Result<(), ServeError>>,
+    ended: oneshot::Receiver<()>,
 }
 
 impl Owner {
@@ -59,8 +60,12 @@ impl Owner {
         if home.is_shared() {
             follow(home.backend(), handle.mail.clone());
         }
-        let thread = std::thread::spawn(move || run(home, &post, &mail, clock));
-        Self { handle, thread: Some(thread) }
+        let (ends, ended) = oneshot::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let _ends = ends;
+            run(home, &post, &mail, clock)
+        });
+        Self { handle, thread, ended }
     }
 
     /// A way to the home.
@@ -69,12 +74,21 @@ impl Owner {
         self.handle.clone()
     }
 
+    /// Comes when the home has ended by itself: [`stop`](Self::stop) says why.
+    pub async fn ended(&mut self) {
+        let _ = (&mut self.ended).await;
+    }
+
     /// Ends every session and waits for the thread. What was acknowledged is durable already.
-    pub fn stop(mut self) {
+    ///
+    /// # Errors
+    /// [`ServeError::Failed`] where the storage below has failed so that it has to be opened again.
+    pub fn stop(self) -> Result<(), ServeError> {
+        // A thread that has ended takes no mail.
         let _ = self.handle.mail.send(Mail::Stop);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        self.thread.join().unwrap_or_else(|_| {
+            Err(ServeError::Failed { why: "its thread panicked; please report it".to_owned() })
+        })
     }
 }
 
@@ -94,7 +108,12 @@ fn follow<B: Backend + 'static>(backend: Arc<B>, mail: Sender<Mail>) {
     });
 }
 
-fn run<B: Backend + 'static>(mut home: Home<B>, post: &Receiver<Mail>, mail: &Sender<Mail>, clock: Clock) {
+fn run<B: Backend + 'static>(
+    mut home: Home<B>,
+    post: &Receiver<Mail>,
+    mail: &Sender<Mail>,
+    clock: Clock,
+) -> Result<(), ServeError> {
     let mut outboxes: BTreeMap<AgentId, mpsc::Sender<FromHome>> = BTreeMap::new();
     let mut ticked = clock.now();
     loop {
@@ -122,16 +141,23 @@ fn run<B: Backend + 'static>(mut home: Home<B>, post: &Receiver<Mail>, mail: &Se
         }
         for chore in home.chores() {
             let mail = mail.clone();
-            std::thread::spawn(move || mail.send(Mail::Done(chore.run())));
+            std::thread::spawn(move || {
+                // An owner who has stopped gives no answers.
+                let _ = mail.send(Mail::Done(chore.run()));
+            });
         }
         if now.since(ticked) >= TICK.as_millis() as u64 {
             ticked = now;
             home.tick(now);
         }
         deliver(&mut home, &mut outboxes, clock);
+        if home.failed().is_some() {
+            break;
+        }
     }
     home.close(clock.now());
     deliver(&mut home, &mut outboxes, clock);
+    home.failed().map_or(Ok(()), |why| Err(ServeError::Failed { why: why.to_owned() }))
 }
 
 /// Hands out what the home has said. A session whose outbox is full is ended: a signal is never left out.

@@ -53,7 +53,7 @@ impl<B: Backend> Home<B> {
                 Ok(changes) => {
                     let is_last = changes.len() < PAGE;
                     for change in changes {
-                        self.take_in_change(change, now);
+                        self.take_in_change(&change, now);
                     }
                     if is_last {
                         self.feed.applied_at = now;
@@ -66,7 +66,7 @@ impl<B: Backend> Home<B> {
         }
     }
 
-    fn take_in_change(&mut self, change: Change, now: Millis) {
+    fn take_in_change(&mut self, change: &Change, now: Millis) {
         self.feed.applied = self.feed.applied.max(change.revision);
         let Some(name) = artifact(&change.key) else { return };
         let known = self.records.get(&name);
@@ -76,7 +76,7 @@ impl<B: Backend> Home<B> {
                 self.doubt(&name);
             }
         }
-        self.tell_watchers(&name, changed_to(&change), change.revision);
+        self.tell_watchers(&name, changed_to(change), change.revision);
     }
 
     /// What happened in between is gone: every record is asked for again, and every session ends, so that the agents
@@ -115,19 +115,19 @@ impl<B: Backend> Home<B> {
     pub(super) fn watch(
         &mut self,
         agent: AgentId,
-        prefix: String,
+        prefix: &str,
         after: Option<Revision>,
     ) -> Result<Answer, Refusal> {
-        let missed = after.map_or_else(|| Ok(Vec::new()), |after| self.missed(&prefix, after))?;
+        let missed = after.map_or_else(|| Ok(Vec::new()), |after| self.missed(prefix, after))?;
         let limit = self.limits.watches_max as u64;
         let from = self.feed.applied;
         let Some(session) = self.sessions.get_mut(&agent) else {
             return Err(Refusal::SessionOver { why: format!("{agent} has no session") });
         };
-        session.watches.insert(prefix.clone());
+        session.watches.insert(prefix.to_owned());
         let found = session.watches.len() as u64;
         if found > limit {
-            session.watches.remove(&prefix);
+            session.watches.remove(prefix);
             return Err(Refusal::TooMany { what: "watched prefixes".into(), found, limit });
         }
         for changed in missed {

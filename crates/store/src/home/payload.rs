@@ -56,6 +56,7 @@ impl<B: Backend> Home<B> {
 }
 
 /// A content that cannot be put, as the agent sees it.
+#[expect(clippy::needless_pass_by_value, reason = "it is the argument of map_err")]
 fn refused(name: &Name, error: ContentError) -> Refusal {
     let message = error.to_string();
     match error {

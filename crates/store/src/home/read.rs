@@ -24,18 +24,18 @@ impl<B: Backend> Home<B> {
         agent: AgentId,
         name: &Name,
         have: Option<Stamp>,
-        wanted: Vec<String>,
+        wanted: &[String],
         parts: &[Digest],
         now: Millis,
     ) -> Result<Answer, Refusal> {
-        let event = Event::Read { agent, have, sections: wanted.clone() };
+        let event = Event::Read { agent, have, sections: wanted.to_vec() };
         let outcome = self.apply(name, &event, now).map_err(|refusal| self.with_known(name, refusal))?;
         let Reply::Read(grant) = outcome.reply else { return Err(unexpected("a read")) };
         let divide = self.records.get(name).map_or(Divide::Whole, |slot| slot.divide);
         let body = if wanted.is_empty() {
             self.body(name, &grant, have)?
         } else {
-            Body::Sections(self.slices(name, &grant.edition, &wanted, parts, divide)?)
+            Body::Sections(self.slices(name, &grant.edition, wanted, parts, divide)?)
         };
         Ok(Answer::Read(Box::new(ReadAnswer { grant, divide, body })))
     }

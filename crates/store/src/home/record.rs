@@ -75,6 +75,7 @@ pub(super) fn key(name: &Name) -> String {
 }
 
 /// A failed storage as the agent sees it.
+#[expect(clippy::needless_pass_by_value, reason = "it is the argument of map_err")]
 pub(super) fn storage(error: BackendError) -> Refusal {
     let message = error.to_string();
     match error {
@@ -90,7 +91,7 @@ pub(super) fn conflict(name: &Name, conflict: Conflict) -> Refusal {
 impl<B: Backend> Home<B> {
     /// One event that writes no content.
     pub(super) fn apply(&mut self, name: &Name, event: &Event, now: Millis) -> Result<Outcome, Refusal> {
-        self.apply_with(name, event, With::default(), now)
+        self.apply_with(name, event, &With::default(), now)
     }
 
     /// One event: the step, the write if the ledger changed, then what has to be said. A record that another home has
@@ -99,12 +100,12 @@ impl<B: Backend> Home<B> {
         &mut self,
         name: &Name,
         event: &Event,
-        with: With,
+        with: &With,
         now: Millis,
     ) -> Result<Outcome, Refusal> {
         for _ in 0..TRIES {
             self.load(name, now)?;
-            match self.try_apply(name, event, &with, now)? {
+            match self.try_apply(name, event, with, now)? {
                 Some(outcome) => return Ok(outcome),
                 None => self.doubt(name),
             }
@@ -122,42 +123,51 @@ impl<B: Backend> Home<B> {
     ) -> Result<Option<Outcome>, Refusal> {
         let Some(slot) = self.records.get(name) else { return Ok(None) };
         let (before, mut slot) = (slot.record.clone(), slot.clone());
-        let outcome = lrrc_coherence::step(&mut slot.record, event, now, &self.rules);
-        let outcome = match outcome {
+        let result = lrrc_coherence::step(&mut slot.record, event, now, &self.rules);
+        let outcome = match &result {
             Ok(outcome) => outcome,
             Err(found) => {
-                self.note(name, event, before.as_ref(), before.as_ref(), Some(&found), now);
+                let found = conflict(name, found.clone());
+                self.note(name, event, [before.as_ref(), before.as_ref()], &result, now);
                 if before.is_none() {
                     self.records.remove(name);
                 }
-                return Err(conflict(name, found));
+                return Err(found);
             }
         };
         if let Some((_, divide)) = with.content {
             slot.divide = divide;
         }
-        if outcome.ledger_changed {
-            let batch = Batch {
-                writes: vec![write_of(name, &slot)?],
-                blobs: with.content.iter().filter_map(|(placed, _)| placed.blob()).collect(),
-                now_ms: now.0,
-                durable: with.durable,
-            };
-            match self.backend.commit(&batch) {
-                Ok(revision) => {
-                    slot.revision = slot.record.is_some().then_some(revision);
-                    self.wrote(revision);
-                }
-                Err(BackendError::Lost { .. }) => return Ok(None),
-                Err(error) => {
-                    self.doubt(name);
-                    return Err(storage(error));
-                }
+        if outcome.ledger_changed && !self.write(name, &mut slot, with, now)? {
+            return Ok(None);
+        }
+        self.note(name, event, [before.as_ref(), slot.record.as_ref()], &result, now);
+        if let Ok(outcome) = &result {
+            self.settle(name, slot, event.agent(), outcome, now);
+        }
+        Ok(result.ok())
+    }
+
+    /// Writes the record, with its content; false where another home was faster.
+    fn write(&mut self, name: &Name, slot: &mut Slot, with: &With, now: Millis) -> Result<bool, Refusal> {
+        let batch = Batch {
+            writes: vec![write_of(name, slot)?],
+            blobs: with.content.iter().filter_map(|(placed, _)| placed.blob()).collect(),
+            now_ms: now.0,
+            durable: with.durable,
+        };
+        match self.backend.commit(&batch) {
+            Ok(revision) => {
+                slot.revision = slot.record.is_some().then_some(revision);
+                self.wrote(revision);
+                Ok(true)
+            }
+            Err(BackendError::Lost { .. }) => Ok(false),
+            Err(error) => {
+                self.doubt(name);
+                Err(self.storage_failed(error))
             }
         }
-        self.note(name, event, before.as_ref(), slot.record.as_ref(), None, now);
-        self.settle(name, slot, event.agent(), &outcome, now);
-        Ok(Some(outcome))
     }
 
     /// Keeps the record as it is now and says what follows from it.
@@ -200,49 +210,44 @@ impl<B: Backend> Home<B> {
     pub(super) fn take_in(&mut self, name: &Name, entry: Option<Entry>, now: Millis) -> Result<(), Refusal> {
         let revision = entry.as_ref().map(|entry| entry.revision);
         let stored = entry.map(|entry| Stored::decode(&key(name), &entry.value)).transpose()?;
-        let Some(mut slot) = self.records.remove(name) else {
-            let slot = self.fresh(stored, revision);
-            if let Some(record) = &slot.record {
-                let event = Event::Observed { ledger: Some(Box::new(record.ledger().clone())) };
-                let record = record.clone();
-                self.note(name, &event, None, Some(&record), None, now);
-            }
-            if slot.record.as_ref().is_some_and(|record| record.ledger().claim.is_some()) {
-                self.claimed.insert(name.clone());
-            }
-            self.records.insert(name.clone(), slot);
-            return Ok(());
+        let known = self.records.remove(name);
+        let (mut slot, is_known) = match known {
+            Some(slot) => (Slot { in_doubt: false, ..slot }, true),
+            None => (Slot { record: None, divide: Divide::Whole, revision: None, in_doubt: false }, false),
         };
-        slot.in_doubt = false;
         if slot.revision == revision {
             self.records.insert(name.clone(), slot);
             return Ok(());
         }
         slot.revision = revision;
         slot.divide = stored.as_ref().map_or(slot.divide, |stored| stored.divide);
+        let ledger = stored.map(|stored| Box::new(self.entered(stored.ledger, is_known)));
+        let event = Event::Observed { ledger };
         let before = slot.record.clone();
-        let event = Event::Observed { ledger: stored.map(|stored| Box::new(stored.ledger)) };
-        let outcome = lrrc_coherence::step(&mut slot.record, &event, now, &self.rules)
-            .map_err(|found| conflict(name, found))?;
-        self.note(name, &event, before.as_ref(), slot.record.as_ref(), None, now);
+        let result = lrrc_coherence::step(&mut slot.record, &event, now, &self.rules);
+        self.note(name, &event, [before.as_ref(), slot.record.as_ref()], &result, now);
+        let outcome = result.map_err(|found| conflict(name, found))?;
+        let absent = slot.record.is_none().then(|| slot.clone());
         self.settle(name, slot, None, &outcome, now);
-        if !self.records.contains_key(name) {
-            let absent = self.fresh(None, None);
-            self.records.insert(name.clone(), absent);
-        }
+        self.records.extend(absent.map(|absent| (name.clone(), absent)));
         Ok(())
     }
 
-    /// A record without soft state. Claims of earlier runs of a home that is alone are void.
-    fn fresh(&self, stored: Option<Stored>, revision: Option<Revision>) -> Slot {
-        let divide = stored.as_ref().map_or(Divide::Whole, |stored| stored.divide);
-        let record = stored.map(|mut stored| {
-            if let Some(epoch) = self.backend.epoch() {
-                stored.ledger.enter_epoch(epoch);
-            }
-            Record::from_ledger(stored.ledger)
-        });
-        Slot { record, divide, revision, in_doubt: false }
+    /// A ledger as this run takes it: where the home is alone, claims of earlier runs are void.
+    fn entered(&self, mut ledger: Ledger, is_known: bool) -> Ledger {
+        if let (Some(epoch), false) = (self.backend.epoch(), is_known) {
+            ledger.enter_epoch(epoch);
+        }
+        ledger
+    }
+
+    /// A commit that failed. A storage of one home alone that does not know whether it landed is not used again.
+    pub(super) fn storage_failed(&mut self, error: BackendError) -> Refusal {
+        let is_over = matches!(error, BackendError::Uncertain { .. } | BackendError::Closed { .. });
+        if is_over && !self.is_shared() {
+            self.failed = Some(error.to_string());
+        }
+        storage(error)
     }
 
     /// The record in memory may not be what the storage has.

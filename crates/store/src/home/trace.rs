@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use lrrc_coherence::trace::{Action, TraceLine, What};
-use lrrc_coherence::{AgentId, Conflict, Event, Line, Millis, Record};
+use lrrc_coherence::trace::{FORMAT, Header, TraceLine};
+use lrrc_coherence::{AgentId, Conflict, Event, Millis, Outcome, Record, Rules};
+use serde::Serialize;
 
 use super::Home;
 use crate::error::ServeError;
@@ -46,7 +47,12 @@ impl Trace {
         self.fault.as_ref()
     }
 
-    fn write(&mut self, line: &TraceLine) {
+    /// Begins the trace: the first line says under which rules the home decides.
+    pub(super) fn begin(&mut self, rules: &Rules) {
+        self.write(&Header { coherence_trace: FORMAT, rules: rules.clone() });
+    }
+
+    fn write(&mut self, line: &impl Serialize) {
         if self.fault.is_some() {
             return;
         }
@@ -71,67 +77,25 @@ impl<B> Home<B> {
         &mut self,
         name: &Name,
         event: &Event,
-        before: Option<&Record>,
-        after: Option<&Record>,
-        conflict: Option<&Conflict>,
+        records: [Option<&Record>; 2],
+        result: &Result<Outcome, Conflict>,
         now: Millis,
     ) {
         let Some(trace) = &mut self.trace else { return };
-        let line = |record: Option<&Record>| {
-            event.agent().zip(record).map_or(Line::Invalid, |(agent, record)| record.line(agent))
-        };
-        trace.write(&TraceLine {
-            action: action(event),
-            agent: event.agent(),
-            at: now,
-            what: What::Step { artifact: name.as_str().to_owned(), event: event.clone() },
-            version: after.map(|record| record.ledger().current.version),
-            generation: after.map(|record| record.ledger().generation),
-            before: line(before),
-            after: line(after),
-            conflict: conflict.cloned(),
-        });
+        let [before, after] = records;
+        trace.write(&TraceLine::of_step(name, event, now, before, result, after));
     }
 
     /// Writes down a commit of several.
     pub(super) fn note_all(
         &mut self,
         agent: AgentId,
-        names: &[&Name],
-        writes: &[lrrc_coherence::Write],
-        lines: [Line; 2],
-        conflict: Option<&Conflict>,
+        members: impl IntoIterator<Item = (Name, lrrc_coherence::Write)>,
+        refused: Option<&Conflict>,
         now: Millis,
     ) {
         let Some(trace) = &mut self.trace else { return };
-        let members = names.iter().map(|name| name.as_str().to_owned()).zip(writes.iter().cloned()).collect();
-        trace.write(&TraceLine {
-            action: Action::CommitAll,
-            agent: Some(agent),
-            at: now,
-            what: What::All { agent, members },
-            version: None,
-            generation: None,
-            before: lines[0],
-            after: lines[1],
-            conflict: conflict.cloned(),
-        });
-    }
-}
-
-fn action(event: &Event) -> Action {
-    match event {
-        Event::Create { .. } => Action::Create,
-        Event::Read { .. } => Action::Read,
-        Event::Hit { .. } => Action::ReadHit,
-        Event::Acquire { .. } => Action::Acquire,
-        Event::Commit { .. } => Action::Commit,
-        Event::CommitCas { .. } => Action::CommitCas,
-        Event::Renew { .. } => Action::Renew,
-        Event::Release { .. } => Action::Release,
-        Event::AgentLost { .. } => Action::AgentLost,
-        Event::LeaseOver => Action::LeaseOver,
-        Event::Delete { .. } => Action::Delete,
-        Event::Observed { .. } => Action::Observe,
+        let members = members.into_iter().map(|(name, write)| (name.into(), write)).collect();
+        trace.write(&TraceLine::of_all(agent, members, now, refused.cloned()));
     }
 }

@@ -1,12 +1,12 @@
 //! Writes: create, commit, commit of several, delete. Each is durable before it is answered.
 
-use lrrc_coherence::{AgentId, Cas, Commit, Event, Incarnation, Line, Millis, Reply, Stamp};
+use lrrc_coherence::{AgentId, Cas, Commit, Conflict, Event, Incarnation, Millis, Reply, Stamp};
 
 use super::Home;
 use super::payload::Checked;
 use super::read::unexpected;
-use super::record::{With, conflict, storage, write_of};
-use crate::backend::{Backend, BackendError, Batch};
+use super::record::{Slot, With, conflict, storage, write_of};
+use crate::backend::{Backend, BackendError, Batch, Revision};
 use crate::error::Refusal;
 use crate::name::Name;
 use crate::wire::{Answer, Basis, Change, Committed, Payload};
@@ -32,7 +32,7 @@ impl<B: Backend> Home<B> {
             content,
         };
         let with = With { content: Some((placed, divide)), durable: true };
-        let outcome = self.apply_with(name, &event, with, now)?;
+        let outcome = self.apply_with(name, &event, &with, now)?;
         let Reply::Created { mark } = outcome.reply else { return Err(unexpected("a create")) };
         self.changed(name, Some((mark.stamp, digest)));
         Ok(Answer::Committed(Committed { mark, line: self.line(name, agent), digest }))
@@ -53,7 +53,7 @@ impl<B: Backend> Home<B> {
             lrrc_coherence::Write::Cas(cas) => Event::CommitCas { agent, cas },
         };
         let with = With { content: Some((placed, divide)), durable: true };
-        let outcome = self.apply_with(&name, &event, with, now)?;
+        let outcome = self.apply_with(&name, &event, &with, now)?;
         let Reply::Committed { mark, line } = outcome.reply else { return Err(unexpected("a commit")) };
         self.changed(&name, Some((mark.stamp, digest)));
         Ok(Answer::Committed(Committed { mark, line, digest }))
@@ -109,48 +109,20 @@ impl<B: Backend> Home<B> {
         members: &[Member],
         now: Millis,
     ) -> Result<Option<Answer>, Refusal> {
-        let mut slots = Vec::with_capacity(members.len());
-        for member in members {
-            self.load(&member.name, now)?;
-            let slot = self.records.get(&member.name).cloned();
-            let unknown = || conflict(&member.name, lrrc_coherence::Conflict::UnknownArtifact);
-            slots.push(slot.filter(|slot| slot.record.is_some()).ok_or_else(unknown)?);
-        }
-        let writes: Vec<lrrc_coherence::Write> =
-            members.iter().map(|member| write(member.basis, member.checked.content.clone())).collect();
+        let mut slots = self.slots_of(members, now)?;
+        let writes = members.iter().map(|member| write(member.basis, member.checked.content.clone()));
+        let traced = members.iter().map(|member| member.name.clone()).zip(writes.clone());
         let mut pairs: Vec<_> =
-            slots.iter_mut().filter_map(|slot| slot.record.as_mut()).zip(writes.iter().cloned()).collect();
-        let stepped = lrrc_coherence::commit_all(&mut pairs, agent, now, &self.rules);
-        drop(pairs);
-        let names: Vec<&Name> = members.iter().map(|member| &member.name).collect();
-        let outcomes = match stepped {
+            slots.iter_mut().filter_map(|slot| slot.record.as_mut()).zip(writes).collect();
+        let outcomes = match lrrc_coherence::commit_all(&mut pairs, agent, now, &self.rules) {
             Ok(outcomes) => outcomes,
             Err((at, found)) => {
-                self.note_all(agent, &names, &writes, [Line::Invalid; 2], Some(&found), now);
-                return Err(conflict(names[at], found));
+                self.note_all(agent, traced, Some(&found), now);
+                return Err(conflict(&members[at].name, found));
             }
         };
-        let mut batch = Batch { now_ms: now.0, durable: true, ..Batch::default() };
-        for (member, slot) in members.iter().zip(&mut slots) {
-            slot.divide = member.checked.divide;
-            batch.writes.push(write_of(&member.name, slot)?);
-            batch.blobs.extend(member.checked.placed.blob());
-        }
-        let revision = match self.backend.commit(&batch) {
-            Ok(revision) => revision,
-            Err(error) => {
-                for name in names {
-                    self.doubt(name);
-                }
-                return if matches!(error, BackendError::Lost { .. }) {
-                    Ok(None)
-                } else {
-                    Err(storage(error))
-                };
-            }
-        };
-        self.wrote(revision);
-        self.note_all(agent, &names, &writes, [Line::Invalid; 2], None, now);
+        let Some(revision) = self.write_all(members, &mut slots, now)? else { return Ok(None) };
+        self.note_all(agent, traced, None, now);
         let mut committed = Vec::with_capacity(members.len());
         for ((member, mut slot), outcome) in members.iter().zip(slots).zip(outcomes) {
             slot.revision = Some(revision);
@@ -163,6 +135,43 @@ impl<B: Backend> Home<B> {
         Ok(Some(Answer::CommittedAll(committed)))
     }
 
+    /// The records of the members as they are; each exists.
+    fn slots_of(&mut self, members: &[Member], now: Millis) -> Result<Vec<Slot>, Refusal> {
+        let mut slots = Vec::with_capacity(members.len());
+        for Member { name, .. } in members {
+            self.load(name, now)?;
+            let slot = self.records.get(name).filter(|slot| slot.record.is_some());
+            slots.push(slot.cloned().ok_or_else(|| conflict(name, Conflict::UnknownArtifact))?);
+        }
+        Ok(slots)
+    }
+
+    /// Writes the records of the members in one transaction; `None` where another home was faster.
+    fn write_all(
+        &mut self,
+        members: &[Member],
+        slots: &mut [Slot],
+        now: Millis,
+    ) -> Result<Option<Revision>, Refusal> {
+        let mut batch = Batch { now_ms: now.0, durable: true, ..Batch::default() };
+        for (member, slot) in members.iter().zip(slots) {
+            slot.divide = member.checked.divide;
+            batch.writes.push(write_of(&member.name, slot)?);
+            batch.blobs.extend(member.checked.placed.blob());
+        }
+        let failed = match self.backend.commit(&batch) {
+            Ok(revision) => {
+                self.wrote(revision);
+                return Ok(Some(revision));
+            }
+            Err(error) => error,
+        };
+        for member in members {
+            self.doubt(&member.name);
+        }
+        if matches!(failed, BackendError::Lost { .. }) { Ok(None) } else { Err(self.storage_failed(failed)) }
+    }
+
     /// Ends an artifact.
     pub(super) fn delete(
         &mut self,
@@ -172,7 +181,7 @@ impl<B: Backend> Home<B> {
         now: Millis,
     ) -> Result<Answer, Refusal> {
         let with = With { content: None, durable: true };
-        let outcome = self.apply_with(name, &Event::Delete { agent, expected }, with, now)?;
+        let outcome = self.apply_with(name, &Event::Delete { agent, expected }, &with, now)?;
         let Reply::Deleted { mark } = outcome.reply else { return Err(unexpected("a delete")) };
         self.changed(name, None);
         Ok(Answer::Deleted { mark })

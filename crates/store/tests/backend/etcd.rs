@@ -102,7 +102,7 @@ fn what_etcd_cannot_take_is_refused_before_it_is_sent() {
             "{error}"
         );
     }
-    let most = Batch::of((0..127).map(|at| Write::put(format!("{at}"), Expect::Absent, vec![1; 11_000])));
+    let most = Batch::of((0..127).map(|at| Write::put(format!("{at}"), Expect::Absent, vec![1; 10_900])));
     store.commit(&most).unwrap();
     assert_eq!(store.list("").unwrap().entries.len(), 127);
 }

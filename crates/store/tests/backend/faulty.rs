@@ -18,6 +18,8 @@ struct History {
     durable: usize,
     /// What the commit would have made that failed, if the error left that open.
     uncertain: Option<Contents>,
+    /// Whether the store was ever open: until then it is being made, which in a file is done under another name.
+    was_open: bool,
 }
 
 impl History {
@@ -63,8 +65,10 @@ fn contents(store: &dyn Backend) -> Contents {
 
 /// Commits the batches of `seed` until one fails.
 fn work(disk: &FaultyDisk, seed: u64) -> History {
-    let mut history = History { states: vec![Contents::default()], durable: 0, uncertain: None };
+    let mut history =
+        History { states: vec![Contents::default()], durable: 0, uncertain: None, was_open: false };
     let Ok(store) = RedbBackend::with_storage(disk.clone(), "a failing disk") else { return history };
+    history.was_open = true;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     for _ in 0..20 {
         let batch = batch(&mut rng);
@@ -94,7 +98,7 @@ fn operations(seed: u64) -> u64 {
     disk.operations()
 }
 
-fn check(history: &History, disk: FaultyDisk, what: &str) {
+fn check(history: &History, disk: &FaultyDisk, what: &str) {
     let store =
         RedbBackend::with_storage(disk.clone(), what).unwrap_or_else(|error| panic!("{what}: {error}"));
     let found = contents(&store);
@@ -113,7 +117,7 @@ fn a_power_loss_at_any_operation_loses_nothing_acknowledged() {
             let history = work(&disk, seed);
             for chance in 0..4 {
                 let what = format!("seed {seed}, power off at {operation}, sectors by {chance}");
-                check(&history, disk.after_power_loss(chance), &what);
+                check(&history, &disk.after_power_loss(chance), &what);
             }
         }
     }
@@ -126,8 +130,8 @@ fn an_io_error_at_any_operation_loses_nothing_acknowledged() {
             let disk = FaultyDisk::new(Faults { io_error_at: Some(operation), ..Faults::default() });
             let history = work(&disk, seed);
             let what = format!("seed {seed}, error at {operation}");
-            check(&history, disk.after_process_end(), &what);
-            check(&history, disk.after_power_loss(operation), &format!("{what}, then a power loss"));
+            check(&history, &disk.after_process_end(), &what);
+            check(&history, &disk.after_power_loss(operation), &format!("{what}, then a power loss"));
         }
     }
 }

@@ -17,15 +17,16 @@ use rand_chacha::ChaCha8Rng;
 use crate::etcd_server::EtcdServer;
 
 const WRITERS: u64 = 3;
+#[cfg(feature = "etcd")]
 const ROOT: &str = "kill";
 
 /// Where the killed processes commit.
 pub(crate) enum Target {
     /// A file.
     Redb(tempfile::TempDir),
-    /// A server, killed in two of three rounds, with its clients in one of them.
+    /// A server: it is killed, its client, or both, in turn.
     #[cfg(feature = "etcd")]
-    Etcd(EtcdServer),
+    Etcd { server: EtcdServer, kills: u32 },
 }
 
 /// What all rounds of a run came to.
@@ -45,24 +46,23 @@ impl Target {
         match self {
             Self::Redb(folder) => format!("redb:{}", folder.path().join("store.redb").display()),
             #[cfg(feature = "etcd")]
-            Self::Etcd(server) => format!("etcd:{}", server.endpoint()),
+            Self::Etcd { server, .. } => format!("etcd:{}", server.endpoint()),
         }
     }
 
-    fn kill(
-        &mut self,
-        process: &mut Child,
-        #[cfg_attr(not(feature = "etcd"), expect(unused_variables, reason = "one thing to kill"))] round: u32,
-    ) {
+    fn kill(&mut self, process: &mut Child) {
         match self {
             Self::Redb(_) => process.kill().unwrap(),
             #[cfg(feature = "etcd")]
-            Self::Etcd(server) => {
-                if round % 3 > 0 {
-                    server.kill();
-                }
-                if round % 3 < 2 {
-                    process.kill().unwrap();
+            Self::Etcd { server, kills } => {
+                *kills += 1;
+                match *kills % 3 {
+                    0 => server.kill(),
+                    1 => process.kill().unwrap(),
+                    _ => {
+                        server.kill();
+                        process.kill().unwrap();
+                    }
                 }
             }
         }
@@ -72,7 +72,7 @@ impl Target {
         match self {
             Self::Redb(folder) => Box::new(RedbBackend::open(folder.path().join("store.redb")).unwrap()),
             #[cfg(feature = "etcd")]
-            Self::Etcd(server) => {
+            Self::Etcd { server, .. } => {
                 server.restart();
                 Box::new(server.open(ROOT))
             }
@@ -181,7 +181,7 @@ impl Said {
 }
 
 /// Runs a process until it acknowledged some commits, kills it, and returns all it said.
-fn one_round(target: &mut Target, round: u32, rng: &mut ChaCha8Rng, command: &mut Command) -> Said {
+fn one_round(target: &mut Target, rng: &mut ChaCha8Rng, command: &mut Command) -> Said {
     let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut output = BufReader::new(process.stdout.take().unwrap());
     let (mut said, mut line) = (Said::default(), String::new());
@@ -191,7 +191,7 @@ fn one_round(target: &mut Target, round: u32, rng: &mut ChaCha8Rng, command: &mu
         line.clear();
     }
     std::thread::sleep(Duration::from_micros(rng.random_range(0..3_000)));
-    target.kill(&mut process, round);
+    target.kill(&mut process);
     let mut rest = Vec::new();
     output.read_to_end(&mut rest).unwrap();
     process.wait().unwrap();
@@ -265,9 +265,9 @@ pub(crate) fn rounds(
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut report = Report::default();
     let mut counts: BTreeMap<u64, u64> = (0..WRITERS).map(|writer| (writer, 0)).collect();
-    for round in 0..rounds {
+    for _ in 0..rounds {
         let mut command = command(&target.place());
-        let said = one_round(&mut target, round, &mut rng, &mut command);
+        let said = one_round(&mut target, &mut rng, &mut command);
         counts = check(&*target.reopen(), &said, &counts, &mut report);
         report.rounds += 1;
     }

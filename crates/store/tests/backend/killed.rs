@@ -32,7 +32,7 @@ fn a_killed_process_leaves_what_it_acknowledged() {
 #[test]
 fn a_killed_etcd_leaves_what_it_acknowledged() {
     let Some(server) = crate::etcd_server::EtcdServer::start() else { return };
-    let report = rounds(Target::Etcd(server), 6, 2, command);
+    let report = rounds(Target::Etcd { server, kills: 0 }, 6, 2, command);
     println!("{report:?}");
     assert!(report.acknowledged > 0);
 }

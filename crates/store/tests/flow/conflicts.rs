@@ -27,10 +27,9 @@ fn a_lost_comparison_carries_base_mine_and_theirs() {
         assert_eq!(found.map(|edition| edition.digest), Some(digest_of(b"base")));
         assert_eq!((mine, newest.digest), (digest_of(b"mine"), digest_of(b"theirs")));
         assert_eq!(Some(newest.writer), one.id());
-        let merge =
-            [expected.version, newest.version].map(|version| two.read_version(&name("plan"), version));
-        let [old, new] = merge;
-        assert_eq!((&old.await.unwrap().1[..], &new.await.unwrap().1[..]), (&b"base"[..], &b"theirs"[..]));
+        let old = two.read_version(&name("plan"), expected.version).await.unwrap().1;
+        let new = two.read_version(&name("plan"), newest.version).await.unwrap().1;
+        assert_eq!((&old[..], &new[..]), (&b"base"[..], &b"theirs"[..]));
     });
 }
 

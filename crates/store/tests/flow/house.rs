@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use lrrc_store::{
     Address, Client, ClientConfig, Clock, Content, ContentRules, Home, HomeConfig, Listener, Name,
-    RedbBackend, Trace, serve,
+    RedbBackend, ServeError, Trace, serve,
 };
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -20,7 +20,7 @@ pub(crate) struct House {
 
 struct Running {
     stop: Arc<Notify>,
-    served: JoinHandle<()>,
+    served: JoinHandle<Result<(), ServeError>>,
 }
 
 impl House {
@@ -57,7 +57,7 @@ impl House {
     pub(crate) async fn stop(&mut self) {
         let running = self.running.take().unwrap();
         running.stop.notify_one();
-        running.served.await.unwrap();
+        running.served.await.unwrap().unwrap();
     }
 
     pub(crate) fn place(&self) -> Address {

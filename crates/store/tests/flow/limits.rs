@@ -34,6 +34,8 @@ fn content_beyond_the_bounds_is_refused_with_both_numbers() {
         let client = house.client().await;
         let refused = |error: lrrc_store::StoreError| error.to_string();
         let long = client.create(&name("long"), "x".repeat(1001)).await.map_err(refused).unwrap_err();
+        let longer = client.create(&name("long"), vec![0; 3 << 20]).await.map_err(refused).unwrap_err();
+        assert!(longer.contains("3145728"), "{longer}");
         assert!(long.contains("1001") && long.contains("1000"), "{long}");
         let many =
             client.create(&name("many.md"), "# a\n# b\n# c\n# d\n").await.map_err(refused).unwrap_err();
@@ -92,22 +94,24 @@ fn a_connection_that_does_not_speak_the_protocol_is_told_why() {
 #[test]
 fn a_repeated_ask_is_answered_once() {
     in_house(HomeConfig::default(), |house| async move {
-        let mut frames = Framed::new(raw(&house).await, Frames::<FromHome, ToHome>::new(1 << 20));
+        let mut frames = Framed::new(raw(&house).await, Frames::<FromHome, ToHome>::new(32 << 20));
         frames.send(ToHome::Hello { protocol: PROTOCOL }).await.unwrap();
         let create = Request::Create { name: name("plan"), content: "one".into() };
         for ticket in [1, 1, 2] {
             frames.send(ToHome::Ask { ticket: Ticket(ticket), request: create.clone() }).await.unwrap();
         }
+        let long = Request::Create { name: name("long"), content: vec![0; (16 << 20) + 1].into() };
+        frames.send(ToHome::Ask { ticket: Ticket(3), request: long }).await.unwrap();
         let mut heard = Vec::new();
-        while heard.len() < 3 {
+        while heard.len() < 4 {
             heard.push(frames.next().await.unwrap().unwrap());
         }
         let answers = heard.iter().filter_map(|frame| match &frame.says {
             Says::Answer { ticket, outcome, .. } => Some((ticket.0, outcome.is_ok())),
             _ => None,
         });
-        assert_eq!(answers.collect::<Vec<_>>(), [(1, true), (2, false)]);
-        assert_eq!(heard.iter().map(|frame| frame.seq).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(answers.collect::<Vec<_>>(), [(1, true), (2, false), (3, false)]);
+        assert_eq!(heard.iter().map(|frame| frame.seq).collect::<Vec<_>>(), [1, 2, 3, 4]);
     });
 }
 

@@ -44,8 +44,8 @@ impl SequentialSpec for Artifact {
 }
 
 /// A recorder of either kind of consistency.
-trait Tester: ConsistencyTester<u64, Artifact> + Send + 'static {}
-impl<T: ConsistencyTester<u64, Artifact> + Send + 'static> Tester for T {}
+trait Tester: ConsistencyTester<u64, Artifact> + std::fmt::Debug + Send + 'static {}
+impl<T: ConsistencyTester<u64, Artifact> + std::fmt::Debug + Send + 'static> Tester for T {}
 
 async fn read(client: &Client, at: &Name, fresh: bool) -> lrrc_store::Read {
     let read = if fresh { client.read_fresh(at).await } else { client.read(at).await };
@@ -79,10 +79,7 @@ async fn act<T: Tester>(client: Client, me: u64, at: Name, fresh: bool, history:
     }
 }
 
-async fn record<T: Tester>(house: House, tester: T, fresh: bool) -> T
-where
-    T: std::fmt::Debug,
-{
+async fn record<T: Tester>(house: House, tester: T, fresh: bool) -> T {
     let history = Arc::new(Mutex::new(tester));
     let at = name("counter");
     house.client().await.create(&at, "0").await.unwrap();

@@ -2,9 +2,12 @@
 
 mod cancel;
 mod claims;
+mod clockless;
 mod conflicts;
 mod house;
 mod limits;
 mod linear;
 mod reads;
 mod restart;
+mod trace;
+mod two_homes;

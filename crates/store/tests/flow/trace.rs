@@ -30,9 +30,8 @@ fn the_trace_of_a_home_replays_through_the_pure_core() {
         drop((client, other));
         house.stop().await;
         let text = std::fs::read_to_string(&path).unwrap();
-        let lines: Vec<lrrc_coherence::trace::TraceLine> =
-            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert!(lines.len() >= 12, "{text}");
-        lrrc_coherence::trace::replay(&lines, &house.config.rules).unwrap();
+        let replayed =
+            lrrc_coherence::trace::replay_text(&text).unwrap_or_else(|fault| panic!("{fault}\n{text}"));
+        assert_eq!((replayed.writes, replayed.refused), (4, 3), "{replayed:?}");
     });
 }

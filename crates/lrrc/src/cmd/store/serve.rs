@@ -7,9 +7,13 @@ use lrrc_coherence::{Rules, Strategy};
 use lrrc_store::{
     Backend, Clock, Content, ContentRules, Home, HomeConfig, Limits, Listener, MemoryBackend, Trace, serve,
 };
+#[cfg(feature = "etcd")]
+use lrrc_store::{EtcdBackend, EtcdConfig};
 use miette::{IntoDiagnostic, miette};
 use tokio::runtime::Runtime;
 
+#[cfg(feature = "etcd")]
+use super::open_content;
 use super::{PlaceArgs, open_home, runtime};
 
 /// Serve the artifacts of a folder until interrupted.
@@ -23,6 +27,11 @@ pub(crate) struct ServeArgs {
     /// Where large contents lie: a folder, or s3://BUCKET/FOLDER; the folder of the store if not given.
     #[arg(long, value_name = "ADDRESS")]
     contents: Option<String>,
+    /// Serve the artifacts of an etcd cluster, beside the daemons of other machines; large contents must lie where all
+    /// of them reach them. Addresses such as http://127.0.0.1:2379; may be given more than once.
+    #[cfg(feature = "etcd")]
+    #[arg(long, value_name = "URL", requires = "contents", conflicts_with = "memory")]
+    etcd: Vec<String>,
     /// What a write does to the copies of others: lazy, eager or broadcast.
     #[arg(long, default_value = "lazy", value_parser = parse_strategy)]
     strategy: Strategy,
@@ -67,6 +76,14 @@ pub(crate) fn run(args: &ServeArgs) -> miette::Result<()> {
         let home = Home::open(MemoryBackend::new(), content, config, clock.now()).into_diagnostic()?;
         return work(args, home, clock, listener, &runtime);
     }
+    #[cfg(feature = "etcd")]
+    if let Some(first) = args.etcd.first() {
+        let etcd = EtcdConfig { endpoints: args.etcd.clone(), ..EtcdConfig::at(first) };
+        let backend = EtcdBackend::connect(&etcd).into_diagnostic()?;
+        let content = open_content(&args.place.folder, args.contents.as_deref(), &config)?;
+        let home = Home::open(backend, content, config, clock.now()).into_diagnostic()?;
+        return work(args, home, clock, listener, &runtime);
+    }
     let home = open_home(&args.place.folder, args.contents.as_deref(), config, clock)?;
     work(args, home, clock, listener, &runtime)
 }
@@ -85,8 +102,7 @@ fn work<B: Backend + 'static>(
     let _inside = runtime.enter();
     let interrupted = interrupted()?;
     println!("listening at {}", listener.place());
-    runtime.block_on(serve(home, clock, listener, interrupted));
-    Ok(())
+    runtime.block_on(serve(home, clock, listener, interrupted)).into_diagnostic()
 }
 
 /// Over when the user or the system asks the process to end.

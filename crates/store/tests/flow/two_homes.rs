@@ -1,0 +1,158 @@
+//! Two homes over one backend, as on two machines: each decides on what the other has written.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lrrc_coherence::{AgentId, Conflict, Digest, Millis, Rules};
+use lrrc_store::wire::{Answer, Basis, Change, PROTOCOL, Request, Says};
+use lrrc_store::{
+    Backend, BackendError, Batch, BlobInfo, Content, ContentRules, Entry, Home, HomeConfig, Listing,
+    MemoryBackend, Refusal, Revision,
+};
+
+use crate::house::name;
+
+/// A memory that several homes serve.
+#[derive(Clone)]
+struct Common(Arc<MemoryBackend>);
+
+impl Backend for Common {
+    fn epoch(&self) -> Option<u32> {
+        None
+    }
+    fn revision(&self) -> Result<Revision, BackendError> {
+        self.0.revision()
+    }
+    fn get(&self, key: &str) -> Result<Option<Entry>, BackendError> {
+        self.0.get(key)
+    }
+    fn list(&self, prefix: &str) -> Result<Listing, BackendError> {
+        self.0.list(prefix)
+    }
+    fn commit(&self, batch: &Batch) -> Result<Revision, BackendError> {
+        self.0.commit(batch)
+    }
+    fn changes(&self, after: Revision, max: usize) -> Result<Vec<lrrc_store::Change>, BackendError> {
+        self.0.changes(after, max)
+    }
+    fn wait(&self, after: Revision, timeout: Duration) -> Result<bool, BackendError> {
+        self.0.wait(after, timeout)
+    }
+    fn compact(&self, through: Revision) -> Result<(), BackendError> {
+        self.0.compact(through)
+    }
+    fn blob(&self, digest: &Digest) -> Result<Option<bytes::Bytes>, BackendError> {
+        self.0.blob(digest)
+    }
+    fn blobs(&self, after: Option<Digest>, max: usize) -> Result<Vec<BlobInfo>, BackendError> {
+        self.0.blobs(after, max)
+    }
+    fn sweep(&self, digests: &[Digest], put_before_ms: u64) -> Result<u64, BackendError> {
+        self.0.sweep(digests, put_before_ms)
+    }
+}
+
+/// Two homes, each with one agent.
+fn homes() -> [(Home<Common>, AgentId); 2] {
+    let common = Common(Arc::new(MemoryBackend::new()));
+    [0, 1].map(|_| {
+        let content = Content::in_memory(ContentRules::default()).unwrap();
+        let config =
+            HomeConfig { rules: Rules { lease_ms: 1000, ..Rules::default() }, ..HomeConfig::default() };
+        let mut home = Home::open(common.clone(), content, config, Millis(0)).unwrap();
+        let agent = home.join(PROTOCOL, Millis(0)).unwrap();
+        (home, agent)
+    })
+}
+
+fn conflict(refused: Result<Answer, Refusal>) -> Conflict {
+    match refused.unwrap_err() {
+        Refusal::Conflict { conflict, .. } => *conflict,
+        other => panic!("{other}"),
+    }
+}
+
+fn create(content: &str) -> Request {
+    Request::Create { name: name("plan"), content: content.to_owned().into() }
+}
+
+fn read() -> Request {
+    Request::Read { name: name("plan"), have: None, sections: Vec::new(), parts: Vec::new() }
+}
+
+#[test]
+fn agents_of_one_home_are_told_of_the_writes_of_the_other() {
+    let [(mut here, writer), (mut there, reader)] = homes();
+    let Ok(Answer::Committed(made)) = here.handle(writer, create("one"), Millis(1)) else { panic!() };
+    there.handle(reader, Request::Watch { prefix: String::new(), after: None }, Millis(2)).unwrap();
+    let Ok(Answer::Read(first)) = there.handle(reader, read(), Millis(2)) else { panic!() };
+    assert_eq!(first.grant.mark.stamp, made.mark.stamp);
+    let basis = Basis::Unchanged { expected: made.mark.stamp };
+    let change = Change { name: name("plan"), basis, content: "two".into() };
+    let Ok(Answer::Committed(second)) = here.handle(writer, Request::Commit(change.clone()), Millis(3))
+    else {
+        panic!()
+    };
+    there.outbox();
+    there.follow(Millis(4));
+    let said: Vec<Says> = there.outbox().into_iter().map(|(_, frame)| frame.says).collect();
+    let signalled =
+        said.iter().any(|says| matches!(says, Says::Invalidate { mark, .. } if *mark == second.mark));
+    let changes = said.iter().filter_map(|says| match says {
+        Says::Changed(changed) => changed.now.map(|(stamp, _)| stamp.version.0),
+        _ => None,
+    });
+    assert_eq!((signalled, changes.collect::<Vec<_>>()), (true, vec![1, 2]));
+    let late = conflict(there.handle(reader, Request::Commit(change), Millis(5)));
+    assert!(
+        matches!(late, Conflict::VersionMismatch { actual, .. } if actual == second.mark.stamp),
+        "{late}"
+    );
+}
+
+#[test]
+fn a_home_that_has_not_heard_of_a_write_yet_decides_on_it_all_the_same() {
+    let [(mut here, writer), (mut there, reader)] = homes();
+    let Ok(Answer::Committed(made)) = here.handle(writer, create("one"), Millis(1)) else { panic!() };
+    there.handle(reader, read(), Millis(1)).unwrap();
+    let basis = Basis::Unchanged { expected: made.mark.stamp };
+    let change = |content: &str| {
+        Request::Commit(Change { name: name("plan"), basis, content: content.to_owned().into() })
+    };
+    here.handle(writer, change("two"), Millis(2)).unwrap();
+    let late = conflict(there.handle(reader, change("other"), Millis(2)));
+    assert!(matches!(late, Conflict::VersionMismatch { .. }), "{late}");
+    let exists = conflict(there.handle(reader, create("again"), Millis(2)));
+    assert!(matches!(exists, Conflict::AlreadyExists { .. }), "{exists}");
+    let Ok(Answer::Read(newest)) = there.handle(reader, read(), Millis(2)) else { panic!() };
+    assert_eq!(newest.grant.mark.stamp.version.0, 2);
+}
+
+#[test]
+fn a_claim_at_one_home_holds_at_the_other_until_its_lease_is_over() {
+    let [(mut here, holder), (mut there, heir)] = homes();
+    here.handle(holder, create("one"), Millis(0)).unwrap();
+    let acquire = Request::Acquire { name: name("plan"), lease_ms: None, wait: false };
+    let Ok(Answer::Acquired(claim)) = here.handle(holder, acquire.clone(), Millis(10)) else { panic!() };
+    let held = conflict(there.handle(heir, acquire.clone(), Millis(500)));
+    assert!(matches!(held, Conflict::OtherHolder { who, .. } if who == holder), "{held}");
+    let Ok(Answer::Acquired(next)) = there.handle(heir, acquire, Millis(1010)) else { panic!() };
+    assert!(next.mark.generation > claim.mark.generation);
+    let basis = Basis::Claim { generation: claim.mark.generation, base: claim.mark.stamp };
+    let late = Change { name: name("plan"), basis, content: "late".into() };
+    let fenced = conflict(here.handle(holder, Request::Commit(late), Millis(1011)));
+    assert!(matches!(fenced, Conflict::StaleGeneration { .. } | Conflict::OtherHolder { .. }), "{fenced}");
+}
+
+#[test]
+fn homes_never_give_an_agent_id_twice() {
+    let [(mut here, first), (mut there, second)] = homes();
+    let mut ids = vec![first, second];
+    for _ in 0..100 {
+        ids.push(here.join(PROTOCOL, Millis(0)).unwrap());
+        ids.push(there.join(PROTOCOL, Millis(0)).unwrap());
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 202);
+}
