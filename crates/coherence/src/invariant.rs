@@ -164,11 +164,13 @@ fn fence(before: &Record, after: &Record) -> Result<(), Broken> {
 /// Whoever had a copy and has it no more gets a signal or the new content, newer than its copy.
 fn told(before: &Record, event: &Event, outcome: &Outcome, after: Option<&Record>) -> Result<(), Broken> {
     for holder in before.holders.iter().filter(|holder| holder.line.is_valid()) {
-        let kept = after.and_then(|after| after.holder(holder.agent)).is_some_and(|new| {
-            new.line.is_valid() && (new.observed == holder.observed || event.agent() == Some(holder.agent))
-        });
         let own = event.agent() == Some(holder.agent);
         let to = outcome.effects.iter().filter(|effect| effect.to() == holder.agent);
+        // A claim that is granted says which version it is for: no signal is needed, and one may come before it.
+        let granted = to.clone().any(|effect| matches!(effect, Effect::Granted { .. }));
+        let kept = after.and_then(|after| after.holder(holder.agent)).is_some_and(|new| {
+            new.line.is_valid() && (new.observed == holder.observed || own)
+        });
         let signals = to.clone().filter(|effect| matches!(effect, Effect::Signal { .. })).count();
         let pushes = to.clone().filter(|effect| matches!(effect, Effect::Push { .. })).count();
         let newer = to.clone().all(|effect| {
@@ -176,7 +178,7 @@ fn told(before: &Record, event: &Event, outcome: &Outcome, after: Option<&Record
             (mark.version(), mark.generation) > (holder.observed, holder.read_generation)
         });
         let once = signals <= 1 && pushes <= 1;
-        let right = newer && once && (own || kept == (signals + pushes == 0));
+        let right = newer && once && (own || granted || kept == (signals + pushes == 0));
         let detail = || format!("{event:?}: {holder:?} was told {:?}", to.collect::<Vec<_>>());
         hold(Law::EverybodyTold, right, detail)?;
     }

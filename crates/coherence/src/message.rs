@@ -99,7 +99,7 @@ pub enum Event {
         /// The generation of the claim.
         generation: Generation,
     },
-    /// An agent gives up its claim, its place in the queue, or its copy.
+    /// An agent gives up its place in the queue; if it has none, its claim and its copy.
     Release {
         /// The agent.
         agent: AgentId,
@@ -204,7 +204,7 @@ pub enum Reply {
         /// When it ends.
         expires: Millis,
     },
-    /// The agent holds and waits for nothing.
+    /// The agent waits for nothing, and has no claim.
     Released {
         /// The moment of it: what was sent to the agent before is void.
         mark: Mark,

@@ -4,7 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::cmd::{
     bench::BenchCommand, dataset::DatasetCommand, eval::EvalArgs, quickstart::QuickstartArgs,
-    report::ReportArgs, reproduce::ReproduceArgs, store::StoreCommand, sweep::SweepArgs, train::TrainArgs,
+    report::ReportArgs, reproduce::ReproduceArgs, simulate::SimulateArgs, store::StoreCommand, sweep::SweepArgs,
+    train::TrainArgs,
 };
 
 /// Low-rank recurrent coordination for communication-efficient multi-LLM agent systems.
@@ -27,6 +28,7 @@ pub(crate) enum Command {
     Sweep(SweepArgs),
     Reproduce(ReproduceArgs),
     Eval(Box<EvalArgs>),
+    Simulate(SimulateArgs),
     Report(ReportArgs),
     /// Keep artifacts that agents share.
     #[command(subcommand)]

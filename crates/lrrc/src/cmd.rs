@@ -8,6 +8,7 @@ pub(crate) mod method;
 pub(crate) mod quickstart;
 pub(crate) mod report;
 pub(crate) mod reproduce;
+pub(crate) mod simulate;
 pub(crate) mod store;
 pub(crate) mod sweep;
 pub(crate) mod train;
@@ -22,6 +23,7 @@ pub(crate) fn run(cli: Cli) -> miette::Result<()> {
         Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Reproduce(args) => reproduce::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Sweep(args) => sweep::run(&args),
         Command::Store(command) => store::run(command),
         Command::Report(args) => report::run(&args),

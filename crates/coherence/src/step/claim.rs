@@ -80,7 +80,12 @@ pub(super) fn release(change: &mut Change<'_>, agent: AgentId) -> Result<Reply, 
     if !line.is_valid() && !waits {
         return Err(Conflict::NotHolder { line });
     }
-    leave(change, agent);
+    if waits {
+        // The place is given up and the copy is kept: the agent that stops waiting goes on reading it.
+        change.record.waiting.retain(|waiter| waiter.agent != agent);
+    } else {
+        leave(change, agent);
+    }
     Ok(Reply::Released { mark: change.mark() })
 }
 

@@ -106,21 +106,33 @@ fn adopt(change: &mut Change<'_>, theirs: &Ledger) -> Option<AgentId> {
     let claimant = theirs.claim.map(|claim| claim.agent);
     let ended = ours.claim.map(|claim| claim.agent).filter(|agent| claimant != Some(*agent));
     let moved = theirs.stamp() != ours.stamp();
+    let mut pushed = false;
     if moved || (claimant.is_some() && theirs.generation != ours.generation) {
         let nobody = AgentId(u32::MAX);
         let written = moved.then_some(theirs.current.version);
-        change.revoke_others(claimant.unwrap_or(nobody), written);
+        pushed = change.revoke_others(claimant.unwrap_or(nobody), written);
     }
     if let Some(agent) = ended {
-        let told = change.effects.iter().any(|effect| effect.to() == agent);
-        let held = change.record.line(agent).is_valid();
-        if held && !told {
+        let told: Vec<&Effect> = change.effects.iter().filter(|effect| effect.to() == agent).collect();
+        let was_sent = told.iter().any(|effect| matches!(effect, Effect::Push { .. }));
+        if change.record.line(agent).is_valid() && told.is_empty() {
             change.effects.push(Effect::Signal { to: agent, mark: theirs.mark(), deleted: false });
         }
-        change.drop_line(agent);
+        // One that is sent the content is a reader like any other, and has to be told of the next write.
+        if !was_sent {
+            change.drop_line(agent);
+        }
     }
-    if let Some(agent) = claimant.filter(|agent| !change.record.line(*agent).is_valid()) {
-        change.record.set_line(agent, Line::Exclusive);
+    if let Some(agent) = claimant {
+        // The claimant's own write landed without an answer: its copy is as old as anybody's, its claim is not.
+        let held = change.record.line(agent).is_valid();
+        if held && moved {
+            change.effects.push(Effect::Signal { to: agent, mark: theirs.mark(), deleted: false });
+        }
+        if !held || moved {
+            change.record.partial.remove(&agent);
+            change.record.set_line(agent, if pushed { Line::Shared } else { Line::Exclusive });
+        }
     }
     change.next_turn();
     ended
