@@ -1,0 +1,257 @@
+//! The laws of the protocol, each a function that tests, simulator, model checker and trace check call.
+//!
+//! They look at the protocol from outside: at a record, at a step from one record to the next, at a copy and the
+//! messages that are on their way to it. None of them calls [`crate::step`].
+
+use std::fmt;
+
+use crate::{AgentId, Bound, Conflict, Delivered, Effect, Event, Line, Mark, Millis, Outcome, Record};
+
+/// A law of the protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Law {
+    /// At most one agent in M or E, and no whole copy in S beside it.
+    SingleWriter,
+    /// Versions and generations of an incarnation only grow, a write adds 1, and nothing else moves a version.
+    MonotoneVersions,
+    /// A write never lands on a version that it did not observe.
+    NoLostUpdate,
+    /// A claim that ended can never write again.
+    Fence,
+    /// A late signal revokes no newer copy.
+    NoZombieRevoke,
+    /// Of a joint write all members land or none.
+    NoPartialPublish,
+    /// A read from a copy is no further behind than the bound.
+    BoundedStaleness,
+    /// A copy that is old has a message on its way that says so.
+    NoSilentStaleness,
+    /// Whoever loses a copy by the act of another is told, once.
+    EverybodyTold,
+    /// What is refused changes nothing.
+    RefusalIsQuiet,
+    /// The parts of a record fit together.
+    Bookkeeping,
+}
+
+/// A law that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{law:?}: {detail}")]
+pub struct Broken {
+    /// Which law.
+    pub law: Law,
+    /// The values that break it.
+    pub detail: String,
+}
+
+fn hold(law: Law, holds: bool, detail: impl FnOnce() -> String) -> Result<(), Broken> {
+    if holds { Ok(()) } else { Err(Broken { law, detail: detail() }) }
+}
+
+fn shown(values: &impl fmt::Debug) -> String {
+    format!("{values:?}")
+}
+
+/// Laws of one record: single writer, and that its parts fit together.
+///
+/// # Errors
+/// The first law that does not hold.
+pub fn record(record: &Record) -> Result<(), Broken> {
+    let whole = |agent: &AgentId| record.sections_of(*agent).is_none();
+    let holders = || record.holders.iter().filter(|holder| whole(&holder.agent));
+    let writers = holders().filter(|holder| holder.line.may_write()).count();
+    let readers = holders().filter(|holder| holder.line == Line::Shared).count();
+    let single = writers == 0 || (writers == 1 && readers == 0);
+    hold(Law::SingleWriter, single, || shown(&record.holders))?;
+
+    let sorted = record.holders.is_sorted_by(|a, b| a.agent < b.agent);
+    hold(Law::Bookkeeping, sorted, || format!("holders out of order: {:?}", record.holders))?;
+    let claim = record.ledger.claim;
+    let claimant = claim.is_none_or(|claim| record.line(claim.agent).is_valid());
+    hold(Law::Bookkeeping, claimant, || format!("the claimant of {claim:?} has no copy"))?;
+    let modified = holders().find(|holder| holder.line == Line::Modified);
+    let owned = modified.is_none_or(|owner| claim.is_some_and(|claim| claim.agent == owner.agent));
+    hold(Law::Bookkeeping, owned, || format!("{modified:?} beside {claim:?}"))?;
+    let queue = record.waiting.is_empty() || claim.is_some();
+    hold(Law::Bookkeeping, queue, || format!("{:?} wait for nobody", record.waiting))?;
+    let current = record.ledger.current.version;
+    let old = holders().find(|holder| holder.line.is_valid() && holder.observed != current);
+    hold(Law::Bookkeeping, old.is_none(), || format!("{old:?} is valid at {current}"))?;
+    let past = &record.ledger.past;
+    let chain = past.iter().chain([&record.ledger.current]);
+    let chained = chain.map(|edition| edition.version).is_sorted_by(|a, b| a.next() == *b);
+    hold(Law::Bookkeeping, chained, || format!("history with gaps: {past:?}"))
+}
+
+/// Laws of one step, from the record before it to the record after it.
+///
+/// # Errors
+/// The first law that does not hold.
+pub fn transition(
+    before: Option<&Record>,
+    event: &Event,
+    now: Millis,
+    result: &Result<Outcome, Conflict>,
+    after: Option<&Record>,
+) -> Result<(), Broken> {
+    let Ok(outcome) = result else {
+        return hold(Law::RefusalIsQuiet, before == after, || {
+            format!("{event:?}: {before:?} became {after:?}")
+        });
+    };
+    after.map_or(Ok(()), record)?;
+    let Some(before) = before else { return Ok(()) };
+    told(before, event, outcome, after)?;
+    let Some(after) = after else {
+        let gone = matches!(event, Event::Delete { .. } | Event::Observed { ledger: None });
+        return hold(Law::MonotoneVersions, gone, || format!("{event:?} made the artifact vanish"));
+    };
+    monotone(before, event, after)?;
+    writes(before, event, now)?;
+    fence(before, after)
+}
+
+fn monotone(before: &Record, event: &Event, after: &Record) -> Result<(), Broken> {
+    let (from, to) = (before.ledger.mark(), after.ledger.mark());
+    let detail = || format!("{event:?}: {from:?} became {to:?}");
+    let grows = match event {
+        Event::Commit { .. } | Event::CommitCas { .. } => from.version().next() == to.version(),
+        Event::Observed { .. } => return hold(Law::MonotoneVersions, from <= to, detail),
+        _ => from.stamp == to.stamp,
+    };
+    let same_life = from.stamp.incarnation == to.stamp.incarnation;
+    hold(Law::MonotoneVersions, grows && same_life && from.generation <= to.generation, detail)
+}
+
+/// No lost update, and the part of the fence that a write passes.
+fn writes(before: &Record, event: &Event, now: Millis) -> Result<(), Broken> {
+    let (base, generation, agent) = match event {
+        Event::Commit { agent, commit } => (commit.base, Some(commit.generation), *agent),
+        Event::CommitCas { agent, cas } => (cas.expected, cas.generation, *agent),
+        _ => return Ok(()),
+    };
+    let (current, fence) = (before.ledger.stamp(), before.ledger.generation);
+    hold(Law::NoLostUpdate, base == current, || format!("a write based on {base:?} landed on {current:?}"))?;
+    let stale = generation.filter(|generation| *generation != fence);
+    let detail = || format!("a write of {stale:?} landed at {fence}");
+    hold(Law::Fence, stale.is_none(), detail)?;
+    let claim = before.ledger.claim;
+    let others = claim.filter(|claim| claim.agent != agent && now < claim.expires);
+    hold(Law::Fence, others.is_none(), || format!("{agent} wrote under the claim {others:?}"))?;
+    let own = claim.filter(|claim| claim.agent == agent && claim.expires <= now);
+    let over = own.filter(|_| matches!(event, Event::Commit { .. }));
+    hold(Law::Fence, over.is_none(), || {
+        format!("{agent} wrote at {now} under a lease that was over: {over:?}")
+    })
+}
+
+/// A right to write that ends while the version stays raises the generation.
+fn fence(before: &Record, after: &Record) -> Result<(), Broken> {
+    if before.ledger.stamp() != after.ledger.stamp() {
+        return Ok(());
+    }
+    let claim = before.ledger.claim;
+    let claim_ended =
+        claim.is_some_and(|claim| after.ledger.claim.is_none_or(|new| new.agent != claim.agent));
+    let lost = |agent: AgentId| !after.line(agent).is_valid();
+    let owner = before.holders.iter().find(|holder| holder.line.may_write());
+    let owner_lost = owner.is_some_and(|owner| lost(owner.agent));
+    let (from, to) = (before.ledger.generation, after.ledger.generation);
+    let raised = from < to || !(claim_ended || owner_lost);
+    hold(Law::Fence, raised, || format!("{claim:?}, {owner:?} ended and the generation stayed {to}"))
+}
+
+/// Whoever had a copy and has it no more gets a signal or the new content, newer than its copy.
+fn told(before: &Record, event: &Event, outcome: &Outcome, after: Option<&Record>) -> Result<(), Broken> {
+    for holder in before.holders.iter().filter(|holder| holder.line.is_valid()) {
+        let kept = after.and_then(|after| after.holder(holder.agent)).is_some_and(|new| {
+            new.line.is_valid() && (new.observed == holder.observed || event.agent() == Some(holder.agent))
+        });
+        let own = event.agent() == Some(holder.agent);
+        let to = outcome.effects.iter().filter(|effect| effect.to() == holder.agent);
+        let signals = to.clone().filter(|effect| matches!(effect, Effect::Signal { .. })).count();
+        let pushes = to.clone().filter(|effect| matches!(effect, Effect::Push { .. })).count();
+        let newer = to.clone().all(|effect| {
+            let mark = effect.mark();
+            (mark.version(), mark.generation) > (holder.observed, holder.read_generation)
+        });
+        let once = signals <= 1 && pushes <= 1;
+        let right = newer && once && (own || kept == (signals + pushes == 0));
+        let detail = || format!("{event:?}: {holder:?} was told {:?}", to.collect::<Vec<_>>());
+        hold(Law::EverybodyTold, right, detail)?;
+    }
+    Ok(())
+}
+
+/// No partial publish: each member of a joint write moved by one version, or each is as it was.
+///
+/// # Errors
+/// Some moved and some did not, or one moved by more.
+pub fn joint(before: &[&Record], landed: bool, after: &[&Record]) -> Result<(), Broken> {
+    let pairs = || before.iter().zip(after);
+    let all = pairs().all(|(old, new)| old.ledger.current.version.next() == new.ledger.current.version);
+    let none = pairs().all(|(old, new)| old == new);
+    let moves = || pairs().map(|(old, new)| (old.ledger.mark(), new.ledger.mark())).collect::<Vec<_>>();
+    hold(Law::NoPartialPublish, if landed { all } else { none }, || {
+        format!("landed: {landed}, {:?}", moves())
+    })
+}
+
+/// No zombie revoke: what a signal did to a copy.
+///
+/// # Errors
+/// It revoked a copy that is not older than what it announces, or left one that is.
+pub fn delivery(copy: Option<(Line, Mark)>, signal: Mark, delivered: Delivered) -> Result<(), Broken> {
+    let right = match copy.filter(|(line, _)| line.is_valid()) {
+        None => delivered == Delivered::Noted,
+        Some((_, seen)) if signal <= seen => delivered == Delivered::Zombie,
+        Some(_) => delivered == Delivered::Revoked,
+    };
+    hold(Law::NoZombieRevoke, right, || format!("{copy:?} was told of {signal:?}: {delivered:?}"))
+}
+
+/// No silent staleness: a copy that an agent may read is one that the home knows and that is the newest, or a message
+/// newer than the copy is on its way. `pending` are the marks of signals and pushes sent to the agent and not
+/// delivered; a copy of sections is the newest while none of them changed.
+///
+/// # Errors
+/// The copy is old and nobody will say so.
+pub fn agreement(
+    agent: AgentId,
+    copy: Option<(Line, Mark)>,
+    record: Option<&Record>,
+    pending: impl IntoIterator<Item = Mark>,
+) -> Result<(), Broken> {
+    let Some((_, seen)) = copy.filter(|(line, _)| line.is_valid()) else { return Ok(()) };
+    let known = record.filter(|record| record.ledger.incarnation == seen.stamp.incarnation);
+    let fresh = known.is_some_and(|record| {
+        let newest = record.ledger.current.version == seen.version() || record.sections_of(agent).is_some();
+        record.line(agent).is_valid() && newest
+    });
+    let holds = fresh || pending.into_iter().any(|mark| seen < mark);
+    hold(Law::NoSilentStaleness, holds, || {
+        let holder = record.and_then(|record| record.holder(agent));
+        format!(
+            "{agent} reads a copy of {seen:?}, the home has {:?}, {holder:?}",
+            record.map(|r| r.ledger.mark())
+        )
+    })
+}
+
+/// Bounded staleness: a copy was read at `now`, and a newer version has existed since `superseded_at` (`None`: it is
+/// the newest), `behind` versions in all, of which the agent had been told `told_behind`.
+///
+/// # Errors
+/// The copy was not the newest at any moment of the last [`Bound::age_ms`], or the agent knew of more than
+/// [`Bound::versions`] newer ones.
+pub fn staleness(
+    superseded_at: Option<Millis>,
+    told_behind: u64,
+    now: Millis,
+    bound: Bound,
+) -> Result<(), Broken> {
+    let age_ms = superseded_at.map_or(0, |at| now.since(at));
+    hold(Law::BoundedStaleness, age_ms <= bound.age_ms && told_behind <= bound.versions, || {
+        format!("read {age_ms} ms after a newer version came, {told_behind} versions known, within {bound:?}")
+    })
+}

@@ -1,0 +1,126 @@
+//! What can happen in a world, and what each agent then asks of the home.
+
+use super::{AgentId, Cas, Event, Incarnation, World, content};
+
+/// What an agent asks of the home.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Ask {
+    Create,
+    Read,
+    Acquire { wait: bool },
+    Commit,
+    Cas,
+    Release,
+    Delete,
+}
+
+impl Ask {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Create,
+        Self::Read,
+        Self::Acquire { wait: false },
+        Self::Acquire { wait: true },
+        Self::Commit,
+        Self::Cas,
+        Self::Release,
+        Self::Delete,
+    ];
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Action {
+    /// A request reaches the home; its reply sets out.
+    Ask {
+        agent: usize,
+        artifact: usize,
+        ask: Ask,
+    },
+    /// A reply arrives.
+    Answer(usize),
+    /// A message arrives; kept, it will arrive once more.
+    Deliver {
+        message: usize,
+        keep: bool,
+    },
+    /// The home confirms that an agent has been told everything.
+    Confirm(usize),
+    /// All artifacts are written at once.
+    CommitAll(usize),
+    /// A session ends.
+    Lost(usize),
+    LeaseOver(usize),
+    Tick,
+}
+
+/// How large a world may get.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sizes {
+    pub(crate) agents: u32,
+    pub(crate) artifacts: usize,
+    pub(crate) versions: u64,
+    pub(crate) generations: u64,
+    pub(crate) lives: u64,
+    pub(crate) ticks: u64,
+    pub(crate) messages: usize,
+}
+
+impl Sizes {
+    pub(crate) fn holds(&self, world: &World) -> bool {
+        let small = |record: &lrrc_coherence::Record| {
+            let mark = record.ledger().mark();
+            mark.version().0 <= self.versions && mark.generation.0 <= self.generations
+        };
+        world.now.0 <= self.ticks
+            && world.network.len() <= self.messages
+            && world.lives.iter().all(|(life, _)| *life <= self.lives)
+            && world.records.iter().flatten().all(small)
+    }
+
+    /// Every action that may be possible in a world of this size.
+    pub(crate) fn actions(&self, world: &World) -> Vec<Action> {
+        let agents = 0..self.agents as usize;
+        let mut actions = vec![Action::Tick];
+        for agent in agents {
+            actions.extend([Action::Answer(agent), Action::Confirm(agent), Action::Lost(agent)]);
+            if self.artifacts > 1 {
+                actions.push(Action::CommitAll(agent));
+            }
+            for artifact in 0..self.artifacts {
+                actions.extend(Ask::ALL.map(|ask| Action::Ask { agent, artifact, ask }));
+            }
+        }
+        actions.extend((0..self.artifacts).map(Action::LeaseOver));
+        for message in 0..world.network.len() {
+            actions.extend([false, true].map(|keep| Action::Deliver { message, keep }));
+        }
+        actions
+    }
+}
+
+impl World {
+    /// The event of a request; `None` if the agent has nothing to ask with.
+    pub(super) fn event(&mut self, agent: usize, artifact: usize, ask: Ask) -> Option<Event> {
+        let id = AgentId(agent as u32);
+        let known = &self.agents[agent];
+        Some(match ask {
+            Ask::Create => {
+                if self.records[artifact].is_some() {
+                    return None;
+                }
+                let life = self.lives[artifact].0 + 1;
+                self.lives[artifact] = (life, None);
+                Event::Create { agent: id, incarnation: Incarnation(life), epoch: 0, content: content(1) }
+            }
+            Ask::Read => Event::Read { agent: id, have: None, sections: Vec::new() },
+            Ask::Acquire { wait } => Event::Acquire { agent: id, lease_ms: None, wait },
+            Ask::Commit => Event::Commit { agent: id, commit: self.commit(known.may_write[artifact]?) },
+            Ask::Cas => {
+                let expected = known.has_read[artifact]?.stamp;
+                let content = content(expected.version.0 + 1);
+                Event::CommitCas { agent: id, cas: Cas { expected, generation: None, content } }
+            }
+            Ask::Release => Event::Release { agent: id },
+            Ask::Delete => Event::Delete { agent: id, expected: None },
+        })
+    }
+}
