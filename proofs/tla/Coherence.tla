@@ -25,7 +25,9 @@ CONSTANTS
   Timed,           \* there are ticks and heartbeats
   Losses,          \* sessions and answers are lost
   Restarts,        \* the home restarts
+  Deletes,         \* artifacts are deleted
   Groups,          \* sets of artifacts that one commit_all may write
+  MaxMoves,        \* for Few
   Mutant           \* the rule that is left out; "none" for the protocol
 
 VARIABLES
@@ -243,7 +245,7 @@ Release == \E a \in Agents, x \in Artifacts :
   /\ UNCHANGED <<up, sent, missing, seen, content, age, behind, broken>>
 
 Delete == \E a \in up, x \in Artifacts :
-  /\ Exists(x)
+  /\ Deletes /\ Exists(x)
   /\ mark'      = [mark EXCEPT ![x] = <<@[1], 0, 0>>]
   /\ claim'     = [claim EXCEPT ![x] = NoOne]
   /\ directory' = [directory EXCEPT ![x] = [b \in Agents |-> "I"]]
@@ -364,6 +366,10 @@ Monotone == [][\A x \in Artifacts :
   \/ /\ Later(mark'[x], mark[x])
      /\ \/ mark'[x][1] = mark[x][1] /\ mark[x][2] > 0 /\ mark'[x][2] <= mark[x][2] + 1
         \/ mark'[x][1] > mark[x][1] /\ mark[x][2] = 0 /\ mark'[x][2] = 1]_vars
+
+\* A bound of the search over several artifacts: versions and generations taken together.
+Few == Cardinality({move \in Artifacts \X (1..(MaxVersion + MaxGeneration)) :
+                      move[2] <= mark[move[1]][2] + mark[move[1]][3]}) <= MaxMoves
 
 (***************************************************************************)
 (* Two states with one view have the same future, up to numbers.  Marks    *)
