@@ -3,9 +3,9 @@
 //!
 //! It ends with an error if a law does not hold, and says the actions that lead there.
 
-#[path = "../tests/checked/mod.rs"]
+#[path = "../tests/laws/checked/mod.rs"]
 mod checked;
-#[path = "../tests/world/mod.rs"]
+#[path = "../tests/laws/world/mod.rs"]
 mod world;
 
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use checked::{Checked, laws};
 use lrrc_coherence::Strategy;
 use stateright::{Checker, HasDiscoveries, Model};
-use world::{Setting, Sizes};
+use world::{Ask, Setting, Sizes};
 
 #[expect(clippy::disallowed_methods, reason = "an example is a program: its arguments come from outside")]
 fn arguments() -> Vec<String> {
@@ -35,6 +35,10 @@ fn main() -> ExitCode {
         lives: option("--lives", 2),
         ticks: option("--ticks", 3),
         messages: option("--messages", 4) as usize,
+        asks: Ask::ALL,
+        losses: true,
+        late_answers: option("--late-answers", 1) == 1,
+        doubles: option("--doubles", 1) == 1,
     };
     let strategy = if option("--eager", 0) == 1 { Strategy::Eager } else { Strategy::Lazy };
     let model = Checked { setting: Setting::new(strategy, None), sizes };

@@ -137,10 +137,11 @@ impl<K: Ord + Clone> Cache<K> {
     }
 
     /// Takes in content that the home pushed. Returns whether the copy may be kept: each push is newer than all that
-    /// came before it, so one that is not came late or twice. Its age counts from the confirmation of the feed, because
+    /// came before it, so one that is not came late or twice; and one for an agent that never asked is no copy. Its age counts from the confirmation of the feed, because
     /// nobody knows how long it was on its way.
     pub fn push(&mut self, key: &K, mark: Mark, digest: Digest, sections: &[String]) -> bool {
         let newest = self.newest(key);
+        self.announce(key, mark);
         if newest.is_none_or(|newest| mark <= newest) {
             return false;
         }

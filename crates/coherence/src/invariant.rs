@@ -225,7 +225,12 @@ pub fn agreement(
     let Some((_, seen)) = copy.filter(|(line, _)| line.is_valid()) else { return Ok(()) };
     let known = record.filter(|record| record.ledger.incarnation == seen.stamp.incarnation);
     let fresh = known.is_some_and(|record| {
-        let newest = record.ledger.current.version == seen.version() || record.sections_of(agent).is_some();
+        let unchanged = |name: &String| {
+            let section = record.ledger.sections.iter().find(|section| section.name == *name);
+            section.is_some_and(|section| section.changed_at <= seen.version())
+        };
+        let newest = record.ledger.current.version == seen.version();
+        let newest = newest || record.sections_of(agent).is_some_and(|names| names.iter().all(unchanged));
         record.line(agent).is_valid() && newest
     });
     let holds = fresh || pending.into_iter().any(|mark| seen < mark);
@@ -254,4 +259,116 @@ pub fn staleness(
     hold(Law::BoundedStaleness, age_ms <= bound.age_ms && told_behind <= bound.versions, || {
         format!("read {age_ms} ms after a newer version came, {told_behind} versions known, within {bound:?}")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Content, Digest, Generation, Holder, Incarnation, Reply, Rules, Version, Waiter, step};
+
+    const A: AgentId = AgentId(1);
+    const B: AgentId = AgentId(2);
+
+    /// An artifact of `A`, read by `B`.
+    fn shared() -> Record {
+        let content = Content { digest: Digest([1; 32]), size_bytes: 1, tokens: 1, sections: Vec::new() };
+        let mut record = None;
+        let create = Event::Create { agent: A, incarnation: Incarnation(1), epoch: 0, content };
+        let read = Event::Read { agent: B, have: None, sections: Vec::new() };
+        for event in [create, read] {
+            step(&mut record, &event, Millis(0), &Rules::default()).expect("nobody else is there");
+        }
+        record.expect("it was created")
+    }
+
+    fn holder(agent: AgentId, line: Line) -> Holder {
+        Holder { agent, line, observed: Version(1), read_generation: Generation(0) }
+    }
+
+    fn law(result: Result<(), Broken>) -> Option<Law> {
+        result.err().map(|broken| broken.law)
+    }
+
+    #[test]
+    fn a_record_that_no_step_makes_breaks_a_law() {
+        let spoiled = |spoil: fn(&mut Record)| {
+            let mut bad = shared();
+            spoil(&mut bad);
+            law(record(&bad))
+        };
+        let two_writers =
+            |bad: &mut Record| bad.holders = vec![holder(A, Line::Exclusive), holder(B, Line::Exclusive)];
+        let beside =
+            |bad: &mut Record| bad.holders = vec![holder(A, Line::Exclusive), holder(B, Line::Shared)];
+        let unsorted =
+            |bad: &mut Record| bad.holders = vec![holder(B, Line::Shared), holder(A, Line::Shared)];
+        let unclaimed = |bad: &mut Record| bad.holders = vec![holder(A, Line::Modified)];
+        let waits = |bad: &mut Record| bad.waiting = vec![Waiter { agent: A, lease_ms: 1, since: Millis(0) }];
+        let old = |bad: &mut Record| bad.ledger.current.version = Version(2);
+        let gap = |bad: &mut Record| {
+            bad.ledger.past = vec![bad.ledger.current];
+            bad.ledger.current.version = Version(3);
+            bad.holders.clear();
+        };
+        assert_eq!(law(record(&shared())), None);
+        assert_eq!(spoiled(two_writers), Some(Law::SingleWriter));
+        assert_eq!(spoiled(beside), Some(Law::SingleWriter));
+        for spoil in [unsorted, unclaimed, waits, old, gap] {
+            assert_eq!(spoiled(spoil), Some(Law::Bookkeeping));
+        }
+    }
+
+    #[test]
+    fn a_step_that_no_rule_allows_breaks_a_law() {
+        let before = shared();
+        let done = |reply| Ok(Outcome { reply, effects: Vec::new(), ledger_changed: true });
+        let mark = before.ledger.mark();
+        let release = Event::Release { agent: B };
+        let after = |spoil: fn(&mut Record)| {
+            let mut after = before.clone();
+            spoil(&mut after);
+            after
+        };
+        let moved = after(|after| {
+            after.ledger.past = vec![after.ledger.current];
+            after.ledger.current.version = Version(2);
+            after.holders.clear();
+        });
+        let untold = after(|after| after.holders.truncate(1));
+        let checked = |event: &Event, result, after: Option<&Record>| {
+            law(transition(Some(&before), event, Millis(0), &result, after))
+        };
+        let released = || done(Reply::Released { mark });
+        let refused = Err(Conflict::QueueFull { bound: 0 });
+        assert_eq!(checked(&release, refused, Some(&moved)), Some(Law::RefusalIsQuiet));
+        assert_eq!(checked(&release, released(), None), Some(Law::EverybodyTold));
+        assert_eq!(
+            checked(&Event::Release { agent: A }, released(), Some(&untold)),
+            Some(Law::EverybodyTold)
+        );
+        let empty = Record { holders: Vec::new(), ..before.clone() };
+        let vanished = transition(Some(&empty), &release, Millis(0), &released(), None);
+        assert_eq!(law(vanished), Some(Law::MonotoneVersions));
+        let jumped = transition(Some(&empty), &release, Millis(0), &released(), Some(&moved));
+        assert_eq!(law(jumped), Some(Law::MonotoneVersions));
+    }
+
+    #[test]
+    fn a_right_to_write_that_ends_in_silence_breaks_the_fence() {
+        let before = Record { holders: vec![holder(A, Line::Exclusive)], ..shared() };
+        let after = Record { holders: Vec::new(), ..before.clone() };
+        let released = Ok(Outcome { reply: Reply::Noted, effects: Vec::new(), ledger_changed: false });
+        let event = Event::Release { agent: A };
+        let found = transition(Some(&before), &event, Millis(0), &released, Some(&after));
+        assert_eq!(law(found), Some(Law::Fence));
+    }
+
+    #[test]
+    fn staleness_counts_from_the_newer_version() {
+        let bound = Bound { versions: 1, age_ms: 10 };
+        assert_eq!(law(staleness(None, 0, Millis(99), bound)), None);
+        assert_eq!(law(staleness(Some(Millis(89)), 1, Millis(99), bound)), None);
+        assert_eq!(law(staleness(Some(Millis(88)), 0, Millis(99), bound)), Some(Law::BoundedStaleness));
+        assert_eq!(law(staleness(None, 2, Millis(99), bound)), Some(Law::BoundedStaleness));
+    }
 }

@@ -33,11 +33,11 @@ pub(super) fn read(
 }
 
 fn read_whole(record: &mut Record, agent: AgentId, line: Line) -> Line {
-    record.partial.remove(&agent);
     let alone = !record.holders.iter().any(|holder| holder.agent != agent && holder.line.is_valid());
     if let Some(owner) = owner(record).filter(|owner| *owner != agent) {
         demote(record, owner);
     }
+    record.partial.remove(&agent);
     let line = moved(line, if alone { Move::ReadAlone } else { Move::ReadShared });
     record.set_line(agent, line);
     line

@@ -7,6 +7,7 @@ use super::{AgentId, Cas, Event, Incarnation, World, content};
 pub(crate) enum Ask {
     Create,
     Read,
+    ReadSection,
     Acquire { wait: bool },
     Commit,
     Cas,
@@ -15,9 +16,10 @@ pub(crate) enum Ask {
 }
 
 impl Ask {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: &'static [Self] = &[
         Self::Create,
         Self::Read,
+        Self::ReadSection,
         Self::Acquire { wait: false },
         Self::Acquire { wait: true },
         Self::Commit,
@@ -62,6 +64,14 @@ pub(crate) struct Sizes {
     pub(crate) lives: u64,
     pub(crate) ticks: u64,
     pub(crate) messages: usize,
+    /// What agents ask.
+    pub(crate) asks: &'static [Ask],
+    /// Whether sessions end.
+    pub(crate) losses: bool,
+    /// Whether replies take their time.
+    pub(crate) late_answers: bool,
+    /// Whether messages may come twice.
+    pub(crate) doubles: bool,
 }
 
 impl Sizes {
@@ -72,7 +82,7 @@ impl Sizes {
         };
         world.now.0 <= self.ticks
             && world.network.len() <= self.messages
-            && world.lives.iter().all(|(life, _)| *life <= self.lives)
+            && world.lives.iter().all(|life| *life <= self.lives)
             && world.records.iter().flatten().all(small)
     }
 
@@ -81,17 +91,26 @@ impl Sizes {
         let agents = 0..self.agents as usize;
         let mut actions = vec![Action::Tick];
         for agent in agents {
-            actions.extend([Action::Answer(agent), Action::Confirm(agent), Action::Lost(agent)]);
+            if world.agents[agent].answer.is_some() && !self.late_answers {
+                return vec![Action::Answer(agent)];
+            }
+            actions.extend([Action::Answer(agent), Action::Confirm(agent)]);
+            if self.losses {
+                actions.push(Action::Lost(agent));
+            }
             if self.artifacts > 1 {
                 actions.push(Action::CommitAll(agent));
             }
             for artifact in 0..self.artifacts {
-                actions.extend(Ask::ALL.map(|ask| Action::Ask { agent, artifact, ask }));
+                actions.extend(self.asks.iter().map(|ask| Action::Ask { agent, artifact, ask: *ask }));
             }
         }
         actions.extend((0..self.artifacts).map(Action::LeaseOver));
         for message in 0..world.network.len() {
-            actions.extend([false, true].map(|keep| Action::Deliver { message, keep }));
+            actions.push(Action::Deliver { message, keep: false });
+            if self.doubles {
+                actions.push(Action::Deliver { message, keep: true });
+            }
         }
         actions
     }
@@ -107,15 +126,16 @@ impl World {
                 if self.records[artifact].is_some() {
                     return None;
                 }
-                let life = self.lives[artifact].0 + 1;
-                self.lives[artifact] = (life, None);
+                self.lives[artifact] += 1;
+                let life = self.lives[artifact];
                 Event::Create { agent: id, incarnation: Incarnation(life), epoch: 0, content: content(1) }
             }
             Ask::Read => Event::Read { agent: id, have: None, sections: Vec::new() },
+            Ask::ReadSection => Event::Read { agent: id, have: None, sections: vec!["a".to_owned()] },
             Ask::Acquire { wait } => Event::Acquire { agent: id, lease_ms: None, wait },
             Ask::Commit => Event::Commit { agent: id, commit: self.commit(known.may_write[artifact]?) },
             Ask::Cas => {
-                let expected = known.has_read[artifact]?.stamp;
+                let expected = known.has_read[artifact]?;
                 let content = content(expected.version.0 + 1);
                 Event::CommitCas { agent: id, cas: Cas { expected, generation: None, content } }
             }

@@ -7,10 +7,10 @@ mod mutant;
 use lrrc_coherence::invariant::{self, Broken, Law};
 use lrrc_coherence::{
     AgentId, Bound, Cache, Cas, Commit, Confirmed, Conflict, Content, Digest, Effect, Event, Incarnation,
-    Lookup, Mark, Millis, Outcome, Record, Reply, Rules, Strategy, Write,
+    Lookup, Mark, Millis, Outcome, Part, Record, Reply, Rules, Stamp, Strategy, Version, Write,
 };
 
-pub(crate) use action::{Action, Sizes};
+pub(crate) use action::{Action, Ask, Sizes};
 pub(crate) use mutant::Mutant;
 
 /// What the home sent to an agent and is not delivered.
@@ -28,11 +28,11 @@ pub(crate) struct Answer {
 pub(crate) struct Agent {
     pub(crate) cache: Cache<u8>,
     pub(crate) answer: Option<Answer>,
-    /// The last mark that let the agent write, by artifact. It is never forgotten, not even when the claim or the
-    /// session ends: each later commit with it is one that was long on its way.
+    /// The last mark that let the agent write, by artifact. It outlives the claim and the session: each later commit
+    /// with it is one that was long on its way.
     pub(crate) may_write: Vec<Option<Mark>>,
     /// The last version that the agent read, by artifact.
-    pub(crate) has_read: Vec<Option<Mark>>,
+    pub(crate) has_read: Vec<Option<Stamp>>,
     pub(crate) confirmed: Millis,
 }
 
@@ -43,8 +43,10 @@ pub(crate) struct World {
     pub(crate) agents: Vec<Agent>,
     /// Sorted, so that worlds with the same messages are the same.
     pub(crate) network: Vec<Message>,
-    /// The last incarnation of each artifact, and when it was deleted.
-    pub(crate) lives: Vec<(u64, Option<Millis>)>,
+    /// How often each artifact was created.
+    pub(crate) lives: Vec<u64>,
+    /// When each life of each artifact ended, in order.
+    pub(crate) deleted: Vec<Vec<Millis>>,
     pub(crate) broken: Option<(Law, String)>,
 }
 
@@ -59,16 +61,28 @@ pub(crate) struct Setting {
 impl Setting {
     pub(crate) fn new(strategy: Strategy, mutant: Option<Mutant>) -> Self {
         let rules =
-            Rules { strategy, lease_ms: 1, lease_max_ms: 2, waiting_max: 1, history_max: 8, holders_max: 8 };
+            Rules { strategy, lease_ms: 1, lease_max_ms: 2, waiting_max: 1, history_max: 64, holders_max: 8 };
         Self { rules, bound: Bound { versions: 0, age_ms: 1 }, mutant }
     }
 }
 
-/// A content that differs from version to version; the digest is the text's place in a list that nobody needs.
-pub(crate) fn content(seed: u64) -> Content {
-    let mut digest = [0; 32];
-    digest[..8].copy_from_slice(&seed.to_le_bytes());
-    Content { digest: Digest(digest), size_bytes: 8, tokens: 2, sections: Vec::new() }
+/// The content of a version. It has two sections, of which each version changes one.
+pub(crate) fn content(version: u64) -> Content {
+    let digest = |value: u64| {
+        let mut digest = [0; 32];
+        digest[..8].copy_from_slice(&value.to_le_bytes());
+        Digest(digest)
+    };
+    let part = |name: &str, value: u64| Part { name: name.to_owned(), digest: digest(value) };
+    let sections = vec![part("a", version / 2), part("b", version.div_ceil(2))];
+    Content { digest: digest(version), size_bytes: 8, tokens: 2, sections }
+}
+
+/// The moment up to which a reply makes copies old. One that gives up a copy makes every copy old.
+fn voids(reply: &Reply) -> Option<Mark> {
+    let mark = reply.mark()?;
+    let gives_up = matches!(reply, Reply::Released { .. } | Reply::Deleted { .. });
+    Some(if gives_up { Mark { generation: mark.generation.next(), ..mark } } else { mark })
 }
 
 impl World {
@@ -89,7 +103,8 @@ impl World {
             records: vec![None; artifacts],
             agents: (0..agents).map(agent).collect(),
             network: Vec::new(),
-            lives: vec![(0, None); artifacts],
+            lives: vec![0; artifacts],
+            deleted: vec![Vec::new(); artifacts],
             broken: None,
         }
     }
@@ -104,6 +119,7 @@ impl World {
             }
         };
         self.network.sort_unstable();
+        self.forget();
         if let Err(Broken { law, detail }) = self.copies_hold(setting) {
             self.broken = Some((law, format!("after {action:?}: {detail}")));
         }
@@ -144,7 +160,7 @@ impl World {
         let result = mutant::step(setting, record, event, self.now);
         invariant::transition(before.as_ref(), event, self.now, &result, record.as_ref())?;
         if before.is_some() && record.is_none() {
-            self.lives[artifact].1 = Some(self.now);
+            self.deleted[artifact].push(self.now);
         }
         Ok(result.ok().map(|outcome| self.send(artifact, outcome, setting)))
     }
@@ -249,11 +265,11 @@ impl World {
                     lrrc_coherence::Line::Exclusive,
                     asked_at,
                 );
-                (may_write[at], has_read[at]) = (Some(*mark), Some(*mark));
+                (may_write[at], has_read[at]) = (Some(*mark), Some(mark.stamp));
             }
             Reply::Read(grant) => {
                 cache.fill(&artifact, grant, asked_at);
-                has_read[at] = Some(grant.mark);
+                has_read[at] = Some(grant.mark.stamp);
                 if grant.line.may_write() {
                     may_write[at] = Some(grant.mark);
                 }
@@ -264,7 +280,7 @@ impl World {
             }
             Reply::Committed { mark, line } => {
                 cache.committed(&artifact, *mark, content(mark.version().0).digest, *line, asked_at);
-                (may_write[at], has_read[at]) = (Some(*mark), Some(*mark));
+                (may_write[at], has_read[at]) = (Some(*mark), Some(mark.stamp));
             }
             Reply::Released { mark } | Reply::Deleted { mark } => cache.released(&artifact, *mark),
             Reply::Noted | Reply::Waiting { .. } | Reply::Renewed { .. } | Reply::Settled { .. } => {}
@@ -273,6 +289,20 @@ impl World {
 
     fn commit(&self, mark: Mark) -> Commit {
         Commit { generation: mark.generation, base: mark.stamp, content: content(mark.version().0 + 1) }
+    }
+
+    /// Worlds that differ in a version that can never be the newest again are one: such a version is the first, and a
+    /// right to write it is none.
+    fn forget(&mut self) {
+        for (artifact, record) in self.records.iter().enumerate() {
+            let newest = record.as_ref().map(|record| record.ledger().stamp());
+            let first = Stamp { incarnation: Incarnation(1), version: Version::FIRST };
+            for agent in &mut self.agents {
+                let (may_write, has_read) = (&mut agent.may_write[artifact], &mut agent.has_read[artifact]);
+                *may_write = may_write.filter(|mark| Some(mark.stamp) == newest);
+                *has_read = has_read.map(|stamp| if Some(stamp) == newest { stamp } else { first });
+            }
+        }
     }
 
     /// Laws of the copies: each that may be read is within the bound, and each that is old will be told.
@@ -286,25 +316,36 @@ impl World {
                     _ => Some(effect.mark()),
                 };
                 let answer = agent.answer.iter().filter(|answer| answer.artifact == key);
-                let answer = answer.filter_map(|answer| answer.reply.mark());
+                let answer = answer.filter_map(|answer| voids(&answer.reply));
                 let pending = self.network.iter().filter(to_me).filter_map(told).chain(answer);
                 invariant::agreement(agent.cache.agent(), agent.cache.copy(&key), record.as_ref(), pending)?;
                 let confirmed = Confirmed { at: agent.confirmed, lag: 0 };
-                if let Lookup::Hit { mark, .. } = agent.cache.clone().lookup(&key, &[], self.now, confirmed) {
-                    invariant::staleness(self.superseded_at(artifact, mark), 0, self.now, setting.bound)?;
+                let sections = agent.cache.sections(&key).to_vec();
+                if let Lookup::Hit { mark, .. } =
+                    agent.cache.clone().lookup(&key, &sections, self.now, confirmed)
+                {
+                    let superseded_at = self.superseded_at(artifact, mark, &sections);
+                    invariant::staleness(superseded_at, 0, self.now, setting.bound)?;
                 }
             }
         }
         Ok(())
     }
 
-    /// Since when there is something newer than `mark`; `None` if it is the newest.
-    fn superseded_at(&self, artifact: usize, mark: Mark) -> Option<Millis> {
-        let (life, deleted_at) = self.lives[artifact];
-        if life != mark.stamp.incarnation.0 {
-            return Some(Millis(0));
+    /// Since when there is something newer than `mark` in what a copy covers; `None` if it is the newest.
+    fn superseded_at(&self, artifact: usize, mark: Mark, sections: &[String]) -> Option<Millis> {
+        let life = mark.stamp.incarnation.0 as usize;
+        if let Some(deleted) = self.deleted[artifact].get(life - 1) {
+            return Some(*deleted);
         }
-        let Some(record) = &self.records[artifact] else { return deleted_at };
-        record.ledger().edition(mark.version().next()).map(|edition| edition.at)
+        let ledger = self.records[artifact].as_ref()?.ledger();
+        let covered = |version: u64| {
+            let parts = content(version).sections;
+            parts.into_iter().filter(|part| sections.contains(&part.name)).collect::<Vec<_>>()
+        };
+        let read = mark.version().0;
+        let mut newer = read + 1..=ledger.current.version.0;
+        let changed = newer.find(|version| sections.is_empty() || covered(*version) != covered(read))?;
+        ledger.edition(Version(changed)).map(|edition| edition.at)
     }
 }

@@ -1,0 +1,135 @@
+//! Every world of a small size, by stateright: the laws hold in each, and each mutant breaks its own.
+
+use std::collections::BTreeSet;
+
+use crate::checked::{Checked, laws, name};
+use crate::world::{Ask, Mutant, Setting, Sizes};
+use lrrc_coherence::Strategy;
+use stateright::{Checker, HasDiscoveries, Model};
+
+/// Two agents that ask everything and get lost, and messages that come twice; leases last.
+const WITHOUT_TIME: Sizes = Sizes {
+    agents: 2,
+    artifacts: 1,
+    versions: 2,
+    generations: 2,
+    lives: 1,
+    ticks: 0,
+    messages: 1,
+    asks: &[
+        Ask::Create,
+        Ask::Read,
+        Ask::Acquire { wait: false },
+        Ask::Acquire { wait: true },
+        Ask::Commit,
+        Ask::Cas,
+        Ask::Release,
+        Ask::Delete,
+    ],
+    losses: true,
+    late_answers: false,
+    doubles: true,
+};
+/// Leases that end, copies that age.
+const WITH_TIME: Sizes = Sizes {
+    ticks: 2,
+    asks: &[Ask::Create, Ask::Read, Ask::Acquire { wait: true }, Ask::Commit],
+    losses: false,
+    ..WITHOUT_TIME
+};
+/// Replies that signals overtake; artifacts that come and go.
+const LATE_ANSWERS: Sizes = Sizes {
+    lives: 2,
+    late_answers: true,
+    asks: &[Ask::Create, Ask::Read, Ask::Cas, Ask::Release, Ask::Delete],
+    losses: false,
+    ..WITHOUT_TIME
+};
+/// Readers of sections beside writers.
+const SECTIONS: Sizes = Sizes {
+    versions: 3,
+    late_answers: true,
+    asks: &[Ask::Create, Ask::Read, Ask::ReadSection, Ask::Cas],
+    losses: false,
+    ..WITHOUT_TIME
+};
+/// Two artifacts that are written at once.
+const JOINT: Sizes = Sizes {
+    artifacts: 2,
+    generations: 1,
+    messages: 2,
+    asks: &[Ask::Create, Ask::Read, Ask::Acquire { wait: false }],
+    losses: false,
+    doubles: false,
+    ..WITHOUT_TIME
+};
+/// What every rule stands for.
+const EVERYTHING: Sizes = Sizes {
+    artifacts: 2,
+    versions: 3,
+    generations: 4,
+    lives: 2,
+    ticks: 2,
+    messages: 4,
+    late_answers: true,
+    losses: true,
+    ..WITHOUT_TIME
+};
+
+fn holds(sizes: Sizes, strategy: Strategy, at_least: usize) {
+    let model = Checked { setting: Setting::new(strategy, None), sizes };
+    let checker = model.checker().threads(2).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
+    for law in laws() {
+        if let Some(path) = checker.discovery(law) {
+            let broken = path.last_state().broken.clone();
+            panic!("{law}: {broken:?} after {:?}", path.into_actions());
+        }
+    }
+    let worlds = checker.unique_state_count();
+    println!("{worlds} worlds");
+    assert!(worlds >= at_least, "{worlds} worlds are fewer than {at_least}: the model has lost actions");
+}
+
+#[test]
+fn the_laws_hold_in_every_small_world_without_time() {
+    holds(WITHOUT_TIME, Strategy::Lazy, 200_000);
+}
+
+#[test]
+fn the_laws_hold_in_every_small_world_where_leases_end_and_copies_age() {
+    holds(WITH_TIME, Strategy::Lazy, 10_000);
+}
+
+#[test]
+fn the_laws_hold_in_every_small_world_where_signals_overtake_replies() {
+    holds(LATE_ANSWERS, Strategy::Lazy, 10_000);
+}
+
+#[test]
+fn the_laws_hold_in_every_small_world_where_content_is_pushed() {
+    holds(LATE_ANSWERS, Strategy::Eager, 10_000);
+}
+
+#[test]
+fn the_laws_hold_in_every_small_world_with_readers_of_sections() {
+    for strategy in [Strategy::Lazy, Strategy::Eager] {
+        holds(SECTIONS, strategy, 1_000);
+    }
+}
+
+#[test]
+fn the_laws_hold_in_every_small_world_with_joint_writes() {
+    holds(JOINT, Strategy::Lazy, 10_000);
+}
+
+#[test]
+fn each_mutant_breaks_the_law_that_its_rule_stands_for() {
+    for (mutant, law) in Mutant::ALL {
+        let model = Checked { setting: Setting::new(Strategy::Lazy, Some(mutant)), sizes: EVERYTHING };
+        let its_law = HasDiscoveries::AnyOf(BTreeSet::from([name(law)]));
+        let checker =
+            model.checker().threads(2).target_state_count(2_000_000).finish_when(its_law).spawn_bfs().join();
+        println!("{mutant:?}: {} worlds", checker.unique_state_count());
+        assert!(checker.discovery(name(law)).is_some(), "{mutant:?} did not break {law:?}");
+    }
+}
