@@ -350,7 +350,7 @@ NoPartialPublish == "NoPartialPublish" \notin broken
 BoundedStaleness == "BoundedStaleness" \notin broken
 
 \* A copy that may be served is the newest and known at home, or a signal against it was sent.
-Covered == \A a \in up : \A x \in valid[a] :
+NoSilentStaleness == \A a \in up : \A x \in valid[a] :
   \/ ~Readable(a, x)
   \/ Current(a, x) /\ directory[x][a] # "I"
   \/ \E s \in sent[a] : s[1] = x /\ Later(s[2], seen[a][x])
@@ -360,7 +360,7 @@ NoOrphanClaim == \A x \in Artifacts :
   claim[x] \in up \union {NoOne} /\ Owners(x) \subseteq up
 
 \* Marks only grow; a version follows the one before it; each life is a new incarnation.
-Monotone == [][\A x \in Artifacts :
+MonotoneVersions == [][\A x \in Artifacts :
   \/ mark'[x] = mark[x]
   \/ mark'[x][2] = 0 /\ mark'[x][1] = mark[x][1]
   \/ /\ Later(mark'[x], mark[x])

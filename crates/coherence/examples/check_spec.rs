@@ -3,12 +3,12 @@
 //!
 //! It ends with an error if a law does not hold, or if a mutant is not caught.
 
-#[path = "../tests/spec/mod.rs"]
-mod spec;
+#[path = "../tests/spec/search.rs"]
+mod search;
 
 use std::process::ExitCode;
 
-use spec::{MUTANTS, SMALL, Verdict, search, search_mutant};
+use search::{MUTANTS, SMALL, Verdict, search, search_mutant};
 
 #[expect(clippy::disallowed_methods, reason = "an example is a program: its arguments come from outside")]
 fn is_large() -> bool {

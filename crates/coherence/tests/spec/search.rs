@@ -42,16 +42,16 @@ pub(crate) const MUTANTS: [Mutant; 19] = [
     mutant("cas-over-claim", "Claims", "SingleWriter"),
     mutant("no-zombie-rule", "Claims", "NoZombieRevoke"),
     mutant("partial-commit-all", "Groups", "NoPartialPublish"),
-    mutant("recreated-under-old-incarnation", "Claims", "Monotone"),
+    mutant("recreated-under-old-incarnation", "Claims", "MonotoneVersions"),
     mutant("hit-on-invalid", "Clock", "BoundedStaleness"),
     mutant("no-age-bound", "Clock", "BoundedStaleness"),
     mutant("gap-unnoticed", "Clock", "BoundedStaleness"),
     mutant("acquire-without-signals", "Clock", "BoundedStaleness"),
     mutant("commit-without-signals", "Clock", "BoundedStaleness"),
-    mutant("claim-revives-old-content", "Claims", "Covered"),
-    mutant("lease-over-without-signal", "Claims", "Covered"),
-    mutant("reconnect-keeps-copies", "Claims", "Covered"),
-    mutant("unknown-outcome-keeps-copy", "Claims", "Covered"),
+    mutant("claim-revives-old-content", "Claims", "NoSilentStaleness"),
+    mutant("lease-over-without-signal", "Claims", "NoSilentStaleness"),
+    mutant("reconnect-keeps-copies", "Claims", "NoSilentStaleness"),
+    mutant("unknown-outcome-keeps-copy", "Claims", "NoSilentStaleness"),
     mutant("lost-agent-keeps-claim", "Claims", "NoOrphanClaim"),
 ];
 
@@ -85,7 +85,7 @@ pub(crate) fn prepare(model: &str, strings: &[(&str, &str)]) -> Result<Prepared,
     let mut prepared = prepare_from_path(&folder.join("Coherence.tla"), Some(&model), &constants)
         .map_err(|fault| fault.to_string())?;
     if let Some(warning) = prepared.warnings.first() {
-        return Err(format!("{}: {}", model.display(), warning.node));
+        return Err(format!("{}: {}", model.display(), warning.value));
     }
     prepared.checker_config.max_states = MAX_STATES;
     prepared.checker_config.max_depth = MAX_DEPTH;
