@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::cmd::{
     bench::BenchCommand, dataset::DatasetCommand, eval::EvalArgs, quickstart::QuickstartArgs,
-    report::ReportArgs, reproduce::ReproduceArgs, simulate::SimulateArgs, store::StoreCommand, sweep::SweepArgs,
-    train::TrainArgs,
+    report::ReportArgs, reproduce::ReproduceArgs, simulate::SimulateArgs, store::StoreCommand,
+    sweep::SweepArgs, train::TrainArgs,
 };
 
 /// Low-rank recurrent coordination for communication-efficient multi-LLM agent systems.

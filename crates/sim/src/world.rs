@@ -369,7 +369,8 @@ impl World {
     /// A home over the same disk. It fails to open while the storage fails, and is tried again.
     fn open_home(&mut self) -> Result<(), Broken> {
         let fault = |error: String| Broken::Protocol { what: format!("a home does not open: {error}") };
-        let content = Content::in_memory(ContentRules::default()).map_err(|error| fault(error.to_string()))?;
+        let content =
+            Content::in_memory(ContentRules::default()).map_err(|error| fault(error.to_string()))?;
         let storage = Storage::open(&self.disk, self.dice.clone());
         let home = Home::open(storage, content, self.scene.settings.home.clone(), self.scene.now);
         let home = home.map_err(|error| fault(error.to_string()))?;
@@ -395,8 +396,9 @@ impl World {
 
     fn take_trace(&mut self) -> Result<(), Broken> {
         for line in self.sink.drain().split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            let line = serde_json::from_slice(line)
-                .map_err(|error| Broken::Protocol { what: format!("a trace that cannot be read: {error}") })?;
+            let line = serde_json::from_slice(line).map_err(|error| Broken::Protocol {
+                what: format!("a trace that cannot be read: {error}"),
+            })?;
             self.mirror.take(&line, &mut self.scene.truth)?;
         }
         Ok(())
@@ -412,7 +414,8 @@ impl World {
                     continue;
                 }
             }
-            let connection = self.sessions.iter().find(|(_, of)| **of == agent).map(|(connection, _)| *connection);
+            let connection =
+                self.sessions.iter().find(|(_, of)| **of == agent).map(|(connection, _)| *connection);
             if let Some(connection) = connection {
                 self.send(Lane::ToAgent(connection), Frame::ToAgent(frame));
             }

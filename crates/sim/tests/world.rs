@@ -33,7 +33,10 @@ fn broken_rules_are_found() {
         let found = world::run_many(1, 60, &config, &|| {});
         let broken = found.broken.iter().filter_map(|seed| world::run(*seed, &config).broken);
         let laws: Vec<String> = broken.map(|broken| broken.to_string()).collect();
-        assert!(laws.iter().any(|found| found.starts_with(law)), "{mutant:?} is not found as {law}: {laws:?}");
+        assert!(
+            laws.iter().any(|found| found.starts_with(law)),
+            "{mutant:?} is not found as {law}: {laws:?}"
+        );
     }
 }
 

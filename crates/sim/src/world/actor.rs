@@ -103,7 +103,8 @@ impl Actor {
             }
             45..55 => {
                 let section = Text::section_name(scene.random.random_range(0..4));
-                let op = Op::ReadSections { name: name.clone(), sections: vec![section.clone()], fresh: false };
+                let op =
+                    Op::ReadSections { name: name.clone(), sections: vec![section.clone()], fresh: false };
                 self.ask(op, Task::LookAt(name, section), scene)
             }
             55..75 => self.study(name, Vec::new(), drafts, scene),
@@ -138,7 +139,13 @@ impl Actor {
         self.ask(Op::Ask(Request::Create { name, content: payload }), task, scene)
     }
 
-    fn study(&mut self, name: Name, rest: Vec<Name>, drafts: Drafts, scene: &mut Scene) -> Result<(), Broken> {
+    fn study(
+        &mut self,
+        name: Name,
+        rest: Vec<Name>,
+        drafts: Drafts,
+        scene: &mut Scene,
+    ) -> Result<(), Broken> {
         let op = Op::Read { name: name.clone(), fresh: false };
         self.ask(op, Task::Study { name, rest, drafts }, scene)
     }
@@ -232,9 +239,9 @@ impl Actor {
                 self.published(written, claim, &answer, scene)
             }
             (Task::Finish, _) => Ok(()),
-            (task, outcome) => {
-                Err(Broken::Protocol { what: format!("{task:?} of actor {} is answered by {outcome:?}", self.at) })
-            }
+            (task, outcome) => Err(Broken::Protocol {
+                what: format!("{task:?} of actor {} is answered by {outcome:?}", self.at),
+            }),
         }
     }
 
@@ -276,7 +283,8 @@ impl Actor {
             scene.tally.commits += 1;
             scene.truth.acknowledge(name.as_str(), committed.mark.stamp, *digest)?;
         }
-        let (Some(generation), [(name, _)], [committed]) = (claim, written.as_slice(), committed.as_slice()) else {
+        let (Some(generation), [(name, _)], [committed]) = (claim, written.as_slice(), committed.as_slice())
+        else {
             return Ok(());
         };
         match scene.random.random_range(0..10) {
@@ -289,10 +297,17 @@ impl Actor {
     }
 
     /// A second write under a claim, made from the first; under the generation that it began with, or that of the first.
-    fn write_again(&mut self, name: Name, mark: Mark, began: Generation, scene: &mut Scene) -> Result<(), Broken> {
+    fn write_again(
+        &mut self,
+        name: Name,
+        mark: Mark,
+        began: Generation,
+        scene: &mut Scene,
+    ) -> Result<(), Broken> {
         let Some(text) = scene.text_at(&name, mark.stamp) else { return Ok(()) };
         let generation = if scene.random.random_bool(0.5) { began } else { mark.generation };
-        let claim = Claimed { mark: Mark { generation, ..mark }, digest: Digest([0; 32]), expires: scene.now };
+        let claim =
+            Claimed { mark: Mark { generation, ..mark }, digest: Digest([0; 32]), expires: scene.now };
         let drafts = Drafts { read: vec![(name, mark.stamp, text)], claim: Some(claim) };
         let until = scene.now.plus(scene.random.random_range(0..=2 * scene.settings.think_ms_max));
         self.doing = Doing::Thinks { until, drafts };

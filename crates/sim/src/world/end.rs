@@ -2,8 +2,8 @@
 
 use lrrc_store::Name;
 
-use super::network::Weather;
 use super::World;
+use super::network::Weather;
 use crate::verdict::Broken;
 
 /// Virtual time for everybody to be at rest once the faults have stopped, in milliseconds: longer than any lease,
@@ -88,7 +88,9 @@ impl World {
         let end = self.scene.now.plus(2 * DEED_MS);
         while !self.actors[at].is_idle() {
             if self.scene.now >= end {
-                return Err(Broken::Stuck { what: format!("actor {at} waits to {what} {name}: {:?}", self.actors[at]) });
+                return Err(Broken::Stuck {
+                    what: format!("actor {at} waits to {what} {name}: {:?}", self.actors[at]),
+                });
             }
             self.for_ms(50)?;
             self.actors[at].go_on(&mut self.scene)?;

@@ -100,7 +100,8 @@ impl Truth {
     /// The home has this version; it may have had it before.
     fn write(&mut self, name: &str, stamp: Stamp, digest: Digest, at: Millis) -> Result<(), Broken> {
         let lives = self.lives.entry(name.to_owned()).or_default();
-        let earlier = lives.range(..stamp.incarnation).next_back().is_some_and(|(_, life)| life.ended.is_none());
+        let earlier =
+            lives.range(..stamp.incarnation).next_back().is_some_and(|(_, life)| life.ended.is_none());
         let life = lives.entry(stamp.incarnation).or_default();
         if let Some(known) = life.written.get(&stamp.version) {
             if known.digest == digest {
@@ -129,7 +130,10 @@ impl Truth {
         let key = (name.to_owned(), stamp);
         match self.acknowledged.insert(key, digest) {
             Some(earlier) if earlier != digest => {
-                let what = format!("{name} {} was acknowledged to two writers, {earlier} and {digest}", stamp.version);
+                let what = format!(
+                    "{name} {} was acknowledged to two writers, {earlier} and {digest}",
+                    stamp.version
+                );
                 Err(Broken::LostUpdate { what })
             }
             _ => self.holds(name, stamp, digest),
@@ -147,7 +151,9 @@ impl Truth {
             return Ok(());
         }
         let there = written.map_or("nothing".to_owned(), |written| written.digest.to_string());
-        Err(Broken::AcknowledgedLost { what: format!("{name} {} of {digest}: {there} is there", stamp.version) })
+        Err(Broken::AcknowledgedLost {
+            what: format!("{name} {} of {digest}: {there} is there", stamp.version),
+        })
     }
 
     fn written(&self, name: &str, stamp: Stamp) -> Option<Written> {
@@ -186,7 +192,8 @@ impl Truth {
             return Err(Broken::StaleRead { what });
         }
         if let Some(bound_ms) = bound_ms.filter(|bound_ms| age_ms > *bound_ms) {
-            let what = format!("actor {actor} read a copy of {name} {age_ms} ms old, and the bound is {bound_ms}");
+            let what =
+                format!("actor {actor} read a copy of {name} {age_ms} ms old, and the bound is {bound_ms}");
             return Err(Broken::StaleRead { what });
         }
         let last = self.seen.entry((actor, name.to_owned())).or_insert(stamp);
