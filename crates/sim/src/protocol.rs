@@ -7,8 +7,8 @@
 use std::collections::VecDeque;
 
 use lrrc_coherence::{
-    AgentId, Bound, Cache, Cas, Confirmed, Conflict, Content, Digest, Directory, Effect, Event, Lookup, Mark, Millis,
-    Reply, Rules, Stamp, Strategy as Rule,
+    AgentId, Bound, Cache, Cas, Confirmed, Conflict, Content, Digest, Directory, Effect, Event, Lookup, Mark,
+    Millis, Reply, Rules, Stamp, Strategy as Rule,
 };
 
 use crate::run::Run;
@@ -38,7 +38,8 @@ pub fn run_protocol(workload: &Workload, strategy: Strategy, seed: u64) -> Resul
     let rules = Rules { strategy: rule(strategy), ..Rules::default() };
     // Signals that are under way when the copy is read are what the model allows: a tick of delay.
     let bound = Bound { versions: u64::MAX, age_ms: u64::MAX };
-    let caches = (0..workload.agents).map(|agent| Cache::new(AgentId(agent), rules.strategy, bound)).collect();
+    let caches =
+        (0..workload.agents).map(|agent| Cache::new(AgentId(agent), rules.strategy, bound)).collect();
     let run = Run { writes: vec![0; workload.artifacts as usize], ..Run::default() };
     let home = Directory::new(rules);
     let mut protocol = Protocol { workload, home, caches, queue: VecDeque::new(), writes: 0, run };
@@ -142,7 +143,13 @@ impl Protocol<'_> {
         let event = Event::CommitCas { agent: AgentId(action.agent), cas };
         if let Reply::Committed { mark, line } = self.step(action, &event)? {
             let mark: Mark = mark;
-            self.caches[action.agent as usize].committed(&action.artifact, mark, digest, line, at(action.tick));
+            self.caches[action.agent as usize].committed(
+                &action.artifact,
+                mark,
+                digest,
+                line,
+                at(action.tick),
+            );
         }
         Ok(())
     }

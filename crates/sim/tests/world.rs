@@ -5,7 +5,7 @@ use lrrc_sim::{Mutant, WorldConfig, world};
 #[test]
 fn no_law_breaks() {
     let found = world::run_many(1, 300, &WorldConfig::default(), &|| {});
-    assert_eq!(found.broken, [], "seeds that broke a law: run `lrrc simulate --seed N`");
+    assert_eq!(found.broken, Vec::<u64>::new(), "seeds that broke a law: run `lrrc simulate --seed N`");
     let tally = found.tally;
     let seen = [
         tally.cached_reads,
@@ -33,7 +33,10 @@ fn broken_rules_are_found() {
         let found = world::run_many(1, 60, &config, &|| {});
         let broken = found.broken.iter().filter_map(|seed| world::run(*seed, &config).broken);
         let laws: Vec<String> = broken.map(|broken| broken.to_string()).collect();
-        assert!(laws.iter().any(|found| found.starts_with(law)), "{mutant:?} is not found as {law}: {laws:?}");
+        assert!(
+            laws.iter().any(|found| found.starts_with(law)),
+            "{mutant:?} is not found as {law}: {laws:?}"
+        );
     }
 }
 

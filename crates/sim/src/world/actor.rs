@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use lrrc_coherence::{Digest, Generation, Mark, Millis, Stamp};
 use lrrc_store::wire::{Answer, Basis, Change, Claimed, Committed, Divide, Payload, Request, Ticket};
-use lrrc_store::{Agent, Asked, Happened, Name, Op, Outcome, Read, SectionRead, StoreError, digest_of};
+use lrrc_store::{
+    Agent, Asked, Happened, Name, Op, Outcome, Read, Refusal, SectionRead, StoreError, digest_of,
+};
 use rand::Rng;
 
 use super::scene::Scene;
@@ -45,6 +47,8 @@ enum Task {
     Study { name: Name, rest: Vec<Name>, drafts: Drafts },
     /// What was written, and under which claim.
     Publish { written: Vec<(Name, Digest)>, claim: Option<Generation> },
+    /// A deletion.
+    Delete(Name),
     /// Any answer will do.
     Finish,
 }
@@ -103,7 +107,8 @@ impl Actor {
             }
             45..55 => {
                 let section = Text::section_name(scene.random.random_range(0..4));
-                let op = Op::ReadSections { name: name.clone(), sections: vec![section.clone()], fresh: false };
+                let op =
+                    Op::ReadSections { name: name.clone(), sections: vec![section.clone()], fresh: false };
                 self.ask(op, Task::LookAt(name, section), scene)
             }
             55..75 => self.study(name, Vec::new(), drafts, scene),
@@ -117,7 +122,11 @@ impl Actor {
                 self.study(name, rest, drafts, scene)
             }
             92..97 => self.create(name, scene),
-            _ => self.ask(Op::Ask(Request::Delete { name, expected: None }), Task::Finish, scene),
+            _ => {
+                scene.truth.delete_asked(name.as_str());
+                let request = Request::Delete { name: name.clone(), expected: None };
+                self.ask(Op::Ask(request), Task::Delete(name), scene)
+            }
         }
     }
 
@@ -138,7 +147,13 @@ impl Actor {
         self.ask(Op::Ask(Request::Create { name, content: payload }), task, scene)
     }
 
-    fn study(&mut self, name: Name, rest: Vec<Name>, drafts: Drafts, scene: &mut Scene) -> Result<(), Broken> {
+    fn study(
+        &mut self,
+        name: Name,
+        rest: Vec<Name>,
+        drafts: Drafts,
+        scene: &mut Scene,
+    ) -> Result<(), Broken> {
         let op = Op::Read { name: name.clone(), fresh: false };
         self.ask(op, Task::Study { name, rest, drafts }, scene)
     }
@@ -208,6 +223,9 @@ impl Actor {
         let outcome = match result {
             Ok(outcome) => outcome,
             Err(error) => {
+                if let (Task::Delete(name), StoreError::Refused(Refusal::Conflict { .. })) = (&task, &error) {
+                    scene.truth.delete_answered(name.as_str());
+                }
                 scene.note(|| format!("actor {} is refused: {error}", self.at));
                 scene.tally.refusals += 1;
                 return match error {
@@ -231,10 +249,14 @@ impl Actor {
             (Task::Publish { written, claim }, Outcome::Answer(answer)) => {
                 self.published(written, claim, &answer, scene)
             }
-            (Task::Finish, _) => Ok(()),
-            (task, outcome) => {
-                Err(Broken::Protocol { what: format!("{task:?} of actor {} is answered by {outcome:?}", self.at) })
+            (Task::Delete(name), _) => {
+                scene.truth.delete_answered(name.as_str());
+                Ok(())
             }
+            (Task::Finish, _) => Ok(()),
+            (task, outcome) => Err(Broken::Protocol {
+                what: format!("{task:?} of actor {} is answered by {outcome:?}", self.at),
+            }),
         }
     }
 
@@ -276,7 +298,8 @@ impl Actor {
             scene.tally.commits += 1;
             scene.truth.acknowledge(name.as_str(), committed.mark.stamp, *digest)?;
         }
-        let (Some(generation), [(name, _)], [committed]) = (claim, written.as_slice(), committed.as_slice()) else {
+        let (Some(generation), [(name, _)], [committed]) = (claim, written.as_slice(), committed.as_slice())
+        else {
             return Ok(());
         };
         match scene.random.random_range(0..10) {
@@ -289,10 +312,17 @@ impl Actor {
     }
 
     /// A second write under a claim, made from the first; under the generation that it began with, or that of the first.
-    fn write_again(&mut self, name: Name, mark: Mark, began: Generation, scene: &mut Scene) -> Result<(), Broken> {
+    fn write_again(
+        &mut self,
+        name: Name,
+        mark: Mark,
+        began: Generation,
+        scene: &mut Scene,
+    ) -> Result<(), Broken> {
         let Some(text) = scene.text_at(&name, mark.stamp) else { return Ok(()) };
         let generation = if scene.random.random_bool(0.5) { began } else { mark.generation };
-        let claim = Claimed { mark: Mark { generation, ..mark }, digest: Digest([0; 32]), expires: scene.now };
+        let claim =
+            Claimed { mark: Mark { generation, ..mark }, digest: Digest([0; 32]), expires: scene.now };
         let drafts = Drafts { read: vec![(name, mark.stamp, text)], claim: Some(claim) };
         let until = scene.now.plus(scene.random.random_range(0..=2 * scene.settings.think_ms_max));
         self.doing = Doing::Thinks { until, drafts };

@@ -2,8 +2,8 @@
 
 use lrrc_store::Name;
 
-use super::network::Weather;
 use super::World;
+use super::network::Weather;
 use crate::verdict::Broken;
 
 /// Virtual time for everybody to be at rest once the faults have stopped, in milliseconds: longer than any lease,
@@ -33,9 +33,15 @@ impl World {
         for name in self.scene.names.clone() {
             self.actors[0].forget();
             self.for_ms(DEED_MS)?;
-            self.deed(0, &name, "read", |actor, scene, name| actor.read_fresh(name, scene))?;
+            self.look(&name)?;
         }
         self.scene.truth.all_hold()
+    }
+
+    /// The home reads the artifact, which must be as it was last written.
+    fn look(&mut self, name: &Name) -> Result<(), Broken> {
+        self.deed(0, name, "look", |actor, scene, name| actor.read_fresh(name, scene))?;
+        self.scene.truth.is_there(name.as_str(), self.mirror.mark(name.as_str()).map(|mark| mark.stamp))
     }
 
     /// The home crashes once more and comes back at once.
@@ -53,9 +59,7 @@ impl World {
 
     /// Each agent reads the artifact and writes its next version; the first makes it if there is none.
     fn everybody_goes_on(&mut self, name: &Name) -> Result<(), Broken> {
-        if self.mirror.mark(name.as_str()).is_none() {
-            self.deed(0, name, "look", |actor, scene, name| actor.read_fresh(name, scene))?;
-        }
+        self.look(name)?;
         if self.mirror.mark(name.as_str()).is_none() {
             self.deed(0, name, "create", |actor, scene, name| actor.create(name.clone(), scene))?;
         }
@@ -88,7 +92,9 @@ impl World {
         let end = self.scene.now.plus(2 * DEED_MS);
         while !self.actors[at].is_idle() {
             if self.scene.now >= end {
-                return Err(Broken::Stuck { what: format!("actor {at} waits to {what} {name}: {:?}", self.actors[at]) });
+                return Err(Broken::Stuck {
+                    what: format!("actor {at} waits to {what} {name}: {:?}", self.actors[at]),
+                });
             }
             self.for_ms(50)?;
             self.actors[at].go_on(&mut self.scene)?;

@@ -23,6 +23,11 @@ impl Mirror {
         Self { rules, records: BTreeMap::new() }
     }
 
+    /// The rules that the home goes by.
+    pub(super) const fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
     /// The home starts again: it knows no record until it has read it.
     pub(super) fn restart(&mut self) {
         self.records.clear();
@@ -57,7 +62,10 @@ impl Mirror {
             && ledger.map(|ledger| ledger.generation) == line.generation
             && (of(before.as_ref()), of(after.as_ref())) == (line.before, line.after);
         if !agrees {
-            let what = format!("the home says {line:?}, and the protocol {result:?} at {:?}", ledger.map(|l| l.mark()));
+            let what = format!(
+                "the home says {line:?}, and the protocol {result:?} at {:?}",
+                ledger.map(|l| l.mark())
+            );
             return Err(Broken::Protocol { what });
         }
         truth.moved(name, before.as_ref(), after.as_ref(), line.at)?;
@@ -83,7 +91,9 @@ impl Mirror {
         let [old, new] = [&before, &after].map(|records| records.iter().collect::<Vec<_>>());
         invariant::joint(&old, result.is_ok(), &new).map_err(law)?;
         if result.is_ok() != line.conflict.is_none() {
-            return Err(Broken::Protocol { what: format!("the home says {line:?}, and the protocol {result:?}") });
+            return Err(Broken::Protocol {
+                what: format!("the home says {line:?}, and the protocol {result:?}"),
+            });
         }
         for ((name, before), after) in names.zip(before).zip(after) {
             invariant::record(&after).map_err(law)?;

@@ -73,8 +73,19 @@ impl Scene {
     ) -> Result<(), Broken> {
         let Freshness { mark, age_ms, from_copy, .. } = *freshness;
         let bound_ms = from_copy.then_some(self.settings.agent.bound.age_ms);
-        self.note(|| format!("actor {actor} reads {name} {}, {age_ms} ms old, copy: {from_copy}", mark.version()));
-        let seen = Seen { actor, name: name.as_str(), stamp: mark.stamp, digest, section, age_ms, bound_ms, now: self.now };
+        self.note(|| {
+            format!("actor {actor} reads {name} {}, {age_ms} ms old, copy: {from_copy}", mark.version())
+        });
+        let seen = Seen {
+            actor,
+            name: name.as_str(),
+            stamp: mark.stamp,
+            digest,
+            section,
+            age_ms,
+            bound_ms,
+            now: self.now,
+        };
         let is_stale = self.truth.read(&seen)?;
         self.tally.reads += 1;
         self.tally.cached_reads += u64::from(from_copy);

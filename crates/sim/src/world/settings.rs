@@ -71,7 +71,11 @@ impl Settings {
         let bound = Bound { versions: 0, age_ms: random.random_range(200..8_000) };
         let patience_ms = random.random_range(1_000..6_000);
         let storage_fails = random.random_bool(0.3);
-        let wear = if storage_fails { Wear { refuse: 0.03, uncertain: 0.03, forgets: false } } else { Wear::default() };
+        let wear = if storage_fails {
+            Wear { refuse: 0.03, uncertain: 0.03, forgets: false }
+        } else {
+            Wear::default()
+        };
         let mut crashes = |mean_ms: u64| random.random_bool(0.5).then_some(mean_ms);
         Self {
             agent_crash_ms: crashes(6_000),

@@ -98,9 +98,14 @@ impl Backend for Storage {
         drop(state);
         if fault < refuse {
             let place = "commit".to_owned();
-            return Err(BackendError::Unavailable { backend: "simulated", place, source: Box::new(DiskFault) });
+            return Err(BackendError::Unavailable {
+                backend: "simulated",
+                place,
+                source: Box::new(DiskFault),
+            });
         }
-        let landed = if forgets { self.disk.commit(&batch.clone().volatile()) } else { self.disk.commit(batch) };
+        let landed =
+            if forgets { self.disk.commit(&batch.clone().volatile()) } else { self.disk.commit(batch) };
         if fault < refuse + uncertain {
             landed?;
             return Err(BackendError::Uncertain { backend: "simulated", source: Box::new(DiskFault) });

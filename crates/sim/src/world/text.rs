@@ -15,7 +15,8 @@ pub(super) struct Text {
 impl Text {
     /// The first content of an artifact; `number` is that of no other content.
     pub(super) fn first(number: u64) -> Self {
-        let part = |at: usize| format!("# Part {at}\n\n{}\n\n", "a line that stays as it is\n".repeat(4 + at));
+        let part =
+            |at: usize| format!("# Part {at}\n\n{}\n\n", "a line that stays as it is\n".repeat(4 + at));
         Self { head: head(number, None), parts: std::array::from_fn(part) }
     }
 
@@ -29,7 +30,8 @@ impl Text {
 
     /// Reads a text back.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let mut starts = text.match_indices("# ").map(|(at, _)| at).filter(|at| *at == 0 || text[..*at].ends_with('\n'));
+        let mut starts =
+            text.match_indices("# ").map(|(at, _)| at).filter(|at| *at == 0 || text[..*at].ends_with('\n'));
         let first = starts.next()?;
         let cuts: Vec<usize> = starts.chain([text.len()]).collect();
         let head = text.get(first..*cuts.first()?)?.to_owned();
@@ -58,7 +60,8 @@ impl Text {
 }
 
 fn head(number: u64, base: Option<Stamp>) -> String {
-    let from = base.map_or("nothing".to_owned(), |base| format!("{} of life {}", base.version, base.incarnation.0));
+    let from =
+        base.map_or("nothing".to_owned(), |base| format!("{} of life {}", base.version, base.incarnation.0));
     format!("# Head\n\ncontent {number}, made from {from}\n\n")
 }
 
@@ -75,7 +78,12 @@ mod tests {
         let sections: Vec<&str> =
             (0..=PARTS).filter_map(|at| text.section(&Text::section_name(at))).collect();
         assert_eq!(sections.concat(), text.whole());
-        assert_eq!(text.section("Part 2"), Some("# Part 2\n\nchanged by 5\n\nand a line\nand a line\nand a line\nand a line\nand a line\nand a line\n\n\n"));
+        assert_eq!(
+            text.section("Part 2"),
+            Some(
+                "# Part 2\n\nchanged by 5\n\nand a line\nand a line\nand a line\nand a line\nand a line\nand a line\n\n\n"
+            )
+        );
         assert_eq!(Text::parse("no heading"), None);
     }
 }

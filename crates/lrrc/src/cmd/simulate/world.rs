@@ -40,9 +40,17 @@ pub(super) fn run(seed: Option<u64>, runs: Option<u64>, json: Option<&Path>) -> 
     bar.set_style(ProgressStyle::with_template(style).into_diagnostic()?);
     let found = world::run_many(first, count, &config, &|| bar.inc(1));
     bar.finish_and_clear();
-    let shown = if runs.is_none() { vec![first] } else { found.broken.iter().take(TOLD_MAX).copied().collect() };
+    let shown =
+        if runs.is_none() { vec![first] } else { found.broken.iter().take(TOLD_MAX).copied().collect() };
     let verdicts: Vec<Verdict> = shown.into_iter().map(|seed| world::run_traced(seed, &config)).collect();
-    let report = Report { format: 1, first_seed: first, runs: count, tally: found.tally, broken: &found.broken, verdicts: &verdicts };
+    let report = Report {
+        format: 1,
+        first_seed: first,
+        runs: count,
+        tally: found.tally,
+        broken: &found.broken,
+        verdicts: &verdicts,
+    };
     let bytes = serde_json::to_vec_pretty(&report).into_diagnostic()?;
     if json == Some(Path::new("-")) {
         println!("{}", String::from_utf8_lossy(&bytes));
