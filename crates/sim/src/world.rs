@@ -29,11 +29,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use lrrc_coherence::trace::{Header, TraceLine};
 use lrrc_coherence::{AgentId, Millis};
 use lrrc_store::wire::{FromHome, PROTOCOL, ToHome};
 use lrrc_store::{Content, ContentRules, Home, MemoryDisk, Name, Trace};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde::Deserialize;
 
 pub use many::{Found, run_many};
 pub use settings::{Mutant, WorldConfig};
@@ -103,6 +105,14 @@ impl Write for Sink {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// A line of a home's trace.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Header(Header),
+    Step(Box<TraceLine>),
 }
 
 struct World {
@@ -396,10 +406,15 @@ impl World {
 
     fn take_trace(&mut self) -> Result<(), Broken> {
         for line in self.sink.drain().split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            let line = serde_json::from_slice(line).map_err(|error| Broken::Protocol {
-                what: format!("a trace that cannot be read: {error}"),
-            })?;
-            self.mirror.take(&line, &mut self.scene.truth)?;
+            let fault = |error| Broken::Protocol { what: format!("a trace that cannot be read: {error}") };
+            match serde_json::from_slice(line).map_err(fault)? {
+                Written::Step(line) => self.mirror.take(&line, &mut self.scene.truth)?,
+                Written::Header(header) if header.rules == *self.mirror.rules() => {}
+                Written::Header(header) => {
+                    let what = format!("the home goes by other rules: {header:?}");
+                    return Err(Broken::Protocol { what });
+                }
+            }
         }
         Ok(())
     }

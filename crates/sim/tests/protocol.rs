@@ -26,6 +26,6 @@ fn planning_costs_the_same_token_for_token() {
     for offset in 0..u64::from(planning.seeds.count) {
         let seed = planning.seeds.first + offset;
         let protocol = run_protocol(&planning.workload, Strategy::Lazy, seed).expect("a run");
-        assert_eq!(protocol, run(&planning.workload, Strategy::Lazy, seed), "seed {seed}");
+        assert_eq!(protocol.tokens, run(&planning.workload, Strategy::Lazy, seed).tokens, "seed {seed}");
     }
 }

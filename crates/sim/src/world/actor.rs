@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use lrrc_coherence::{Digest, Generation, Mark, Millis, Stamp};
 use lrrc_store::wire::{Answer, Basis, Change, Claimed, Committed, Divide, Payload, Request, Ticket};
-use lrrc_store::{Agent, Asked, Happened, Name, Op, Outcome, Read, SectionRead, StoreError, digest_of};
+use lrrc_store::{
+    Agent, Asked, Happened, Name, Op, Outcome, Read, Refusal, SectionRead, StoreError, digest_of,
+};
 use rand::Rng;
 
 use super::scene::Scene;
@@ -45,6 +47,8 @@ enum Task {
     Study { name: Name, rest: Vec<Name>, drafts: Drafts },
     /// What was written, and under which claim.
     Publish { written: Vec<(Name, Digest)>, claim: Option<Generation> },
+    /// A deletion.
+    Delete(Name),
     /// Any answer will do.
     Finish,
 }
@@ -118,7 +122,11 @@ impl Actor {
                 self.study(name, rest, drafts, scene)
             }
             92..97 => self.create(name, scene),
-            _ => self.ask(Op::Ask(Request::Delete { name, expected: None }), Task::Finish, scene),
+            _ => {
+                scene.truth.delete_asked(name.as_str());
+                let request = Request::Delete { name: name.clone(), expected: None };
+                self.ask(Op::Ask(request), Task::Delete(name), scene)
+            }
         }
     }
 
@@ -215,6 +223,9 @@ impl Actor {
         let outcome = match result {
             Ok(outcome) => outcome,
             Err(error) => {
+                if let (Task::Delete(name), StoreError::Refused(Refusal::Conflict { .. })) = (&task, &error) {
+                    scene.truth.delete_answered(name.as_str());
+                }
                 scene.note(|| format!("actor {} is refused: {error}", self.at));
                 scene.tally.refusals += 1;
                 return match error {
@@ -237,6 +248,10 @@ impl Actor {
             }
             (Task::Publish { written, claim }, Outcome::Answer(answer)) => {
                 self.published(written, claim, &answer, scene)
+            }
+            (Task::Delete(name), _) => {
+                scene.truth.delete_answered(name.as_str());
+                Ok(())
             }
             (Task::Finish, _) => Ok(()),
             (task, outcome) => Err(Broken::Protocol {

@@ -33,9 +33,15 @@ impl World {
         for name in self.scene.names.clone() {
             self.actors[0].forget();
             self.for_ms(DEED_MS)?;
-            self.deed(0, &name, "read", |actor, scene, name| actor.read_fresh(name, scene))?;
+            self.look(&name)?;
         }
         self.scene.truth.all_hold()
+    }
+
+    /// The home reads the artifact, which must be as it was last written.
+    fn look(&mut self, name: &Name) -> Result<(), Broken> {
+        self.deed(0, name, "look", |actor, scene, name| actor.read_fresh(name, scene))?;
+        self.scene.truth.is_there(name.as_str(), self.mirror.mark(name.as_str()).map(|mark| mark.stamp))
     }
 
     /// The home crashes once more and comes back at once.
@@ -53,9 +59,7 @@ impl World {
 
     /// Each agent reads the artifact and writes its next version; the first makes it if there is none.
     fn everybody_goes_on(&mut self, name: &Name) -> Result<(), Broken> {
-        if self.mirror.mark(name.as_str()).is_none() {
-            self.deed(0, name, "look", |actor, scene, name| actor.read_fresh(name, scene))?;
-        }
+        self.look(name)?;
         if self.mirror.mark(name.as_str()).is_none() {
             self.deed(0, name, "create", |actor, scene, name| actor.create(name.clone(), scene))?;
         }

@@ -23,6 +23,11 @@ impl Mirror {
         Self { rules, records: BTreeMap::new() }
     }
 
+    /// The rules that the home goes by.
+    pub(super) const fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
     /// The home starts again: it knows no record until it has read it.
     pub(super) fn restart(&mut self) {
         self.records.clear();

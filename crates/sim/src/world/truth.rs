@@ -33,6 +33,8 @@ pub(super) struct Truth {
     /// What each content was made from, and its text, by its digest.
     made: BTreeMap<Digest, (Option<Stamp>, Text)>,
     acknowledged: BTreeMap<(String, Stamp), Digest>,
+    /// Deletions that were asked for and have no certain answer, by artifact: any of them may land unseen.
+    deletions: BTreeMap<String, u64>,
     /// By actor and artifact, within one session.
     seen: BTreeMap<(usize, String), Stamp>,
 }
@@ -58,6 +60,36 @@ impl Truth {
     /// A writer has made a content from the version `base`; `None` for the first of an artifact.
     pub(super) fn made(&mut self, content: Digest, base: Option<Stamp>, text: Text) {
         self.made.insert(content, (base, text));
+    }
+
+    /// Somebody asks for the deletion of an artifact.
+    pub(super) fn delete_asked(&mut self, name: &str) {
+        *self.deletions.entry(name.to_owned()).or_default() += 1;
+    }
+
+    /// A deletion was answered: it landed, or it did not.
+    pub(super) fn delete_answered(&mut self, name: &str) {
+        if let Some(count) = self.deletions.get_mut(name) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    /// The home has this version of an artifact, or none: it must be the last that was written.
+    pub(super) fn is_there(&self, name: &str, found: Option<Stamp>) -> Result<(), Broken> {
+        let last = self.lives.get(name).and_then(|lives| lives.last_key_value());
+        let Some((incarnation, life)) = last.filter(|(_, life)| life.ended.is_none()) else { return Ok(()) };
+        let version = life.written.last_key_value().map_or(Version(0), |(version, _)| *version);
+        let right = Stamp { incarnation: *incarnation, version };
+        if found == Some(right) || (found.is_none() && self.may_be_deleted(name)) {
+            return Ok(());
+        }
+        Err(Broken::AcknowledgedLost {
+            what: format!("{name} was written up to {right:?}, and there is {found:?}"),
+        })
+    }
+
+    fn may_be_deleted(&self, name: &str) -> bool {
+        self.deletions.get(name).is_some_and(|count| *count > 0)
     }
 
     /// The text of a version.
@@ -99,6 +131,7 @@ impl Truth {
 
     /// The home has this version; it may have had it before.
     fn write(&mut self, name: &str, stamp: Stamp, digest: Digest, at: Millis) -> Result<(), Broken> {
+        let may_be_deleted = self.may_be_deleted(name);
         let lives = self.lives.entry(name.to_owned()).or_default();
         let earlier =
             lives.range(..stamp.incarnation).next_back().is_some_and(|(_, life)| life.ended.is_none());
@@ -113,6 +146,10 @@ impl Truth {
         life.written.insert(stamp.version, Written { digest, at });
         if earlier && let Some((_, life)) = lives.range_mut(..stamp.incarnation).next_back() {
             life.ended = Some(at);
+            if !may_be_deleted {
+                let what = format!("a life of {name} is gone, and nobody deleted it: there is {stamp:?}");
+                return Err(Broken::AcknowledgedLost { what });
+            }
         }
         let right = (stamp.version != Version::FIRST)
             .then_some(Stamp { version: Version(stamp.version.0.saturating_sub(1)), ..stamp });
