@@ -101,13 +101,13 @@ pub fn transition(
     };
     after.map_or(Ok(()), record)?;
     let Some(before) = before else { return Ok(()) };
+    writes(before, event, now)?;
     told(before, event, outcome, after)?;
     let Some(after) = after else {
         let gone = matches!(event, Event::Delete { .. } | Event::Observed { ledger: None });
         return hold(Law::MonotoneVersions, gone, || format!("{event:?} made the artifact vanish"));
     };
     monotone(before, event, after)?;
-    writes(before, event, now)?;
     fence(before, after)
 }
 
