@@ -79,12 +79,10 @@ Revokes(a, s)  == s[1] \in valid[a] /\ (Later(s[2], seen[a][s[1]]) \/ Mutant = "
 (***************************************************************************)
 (* Signals: <<artifact, mark>>.                                            *)
 (***************************************************************************)
+\* `it` is put into the boxes of those in `to`.
 With(box, to, it) == [b \in Agents |-> IF b \in to THEN box[b] \union {it} ELSE box[b]]
-Tell(to, s) ==
-  /\ sent'    = With(sent, to, s)
-  /\ missing' = IF Timed THEN With(missing, to, s[1]) ELSE missing
-TellUnless(mutant, to, s) ==
-  IF Mutant = mutant THEN UNCHANGED <<sent, missing>> ELSE Tell(to, s)
+Told(rule, agents) == IF Mutant = rule THEN {} ELSE agents
+Missed(to, x) == IF Timed THEN With(missing, to, x) ELSE missing
 Newest(a, s) == \A z \in sent[a] : z[1] = s[1] => ~Later(z[2], s[2])
 
 Broke(name, kept) == IF kept THEN {} ELSE {name}
@@ -156,7 +154,8 @@ Acquire == \E a \in up, x \in Artifacts :
         /\ directory' = [directory EXCEPT ![x] =
              IF Mutant = "claim-is-shared" THEN [directory[x] EXCEPT ![a] = "E"]
              ELSE Only(a, IF directory[x][a] = "M" THEN "M" ELSE "E")]
-        /\ TellUnless("acquire-without-signals", Sharers(x, a), <<x, mark'[x]>>)
+        /\ sent'    = With(sent, Told("acquire-without-signals", Sharers(x, a)), <<x, NextClaim(mark[x])>>)
+        /\ missing' = Missed(Told("acquire-without-signals", Sharers(x, a)), x)
   /\ \E answered \in Answers :
        IF answered
        THEN /\ valid' = [valid EXCEPT ![a] = @ \union {x}]
@@ -182,23 +181,18 @@ BrokenByWrite(a, xs) ==
          Broke("Fence", ended[a] \intersect xs = {})
   \union Broke("NoLostUpdate", \A x \in xs : Current(a, x))
 
-\* The agent is told of the new versions of xs.
-Told(a, xs) ==
-  /\ valid'   = [valid EXCEPT ![a] = @ \union xs]
-  /\ seen'    = [seen EXCEPT ![a] = [y \in Artifacts |-> IF y \in xs THEN mark'[y] ELSE @[y]]]
-  /\ content' = [content EXCEPT ![a] = [y \in Artifacts |-> IF y \in xs THEN Stamp(mark'[y]) ELSE @[y]]]
-  /\ behind'  = [behind EXCEPT ![a] = [y \in Artifacts |-> IF y \in xs THEN 0 ELSE @[y]]]
-NotTold(a, xs) ==
-  /\ valid' = [valid EXCEPT ![a] = Unsure(a, xs)]
-  /\ UNCHANGED <<seen, content, behind>>
-
 Commit == \E a \in Agents, x \in Artifacts :
   /\ Lands(a, x)
   /\ mark'      = [mark EXCEPT ![x] = NextVersion(@)]
   /\ claim'     = [claim EXCEPT ![x] = a]
   /\ directory' = [directory EXCEPT ![x] = Only(a, "M")]
-  /\ TellUnless("commit-without-signals", Sharers(x, a), <<x, mark'[x]>>)
-  /\ \E answered \in Answers : IF answered THEN Told(a, {x}) ELSE NotTold(a, {x})
+  /\ sent'    = With(sent, Told("commit-without-signals", Sharers(x, a)), <<x, NextVersion(mark[x])>>)
+  /\ missing' = Missed(Told("commit-without-signals", Sharers(x, a)), x)
+  /\ \E answered \in Answers :
+       /\ valid'   = [valid EXCEPT ![a] = IF answered THEN @ \union {x} ELSE Unsure(a, {x})]
+       /\ seen'    = IF answered THEN [seen EXCEPT ![a][x] = mark'[x]] ELSE seen
+       /\ content' = IF answered THEN [content EXCEPT ![a][x] = Stamp(NextVersion(mark[x]))] ELSE content
+       /\ behind'  = IF answered THEN [behind EXCEPT ![a][x] = 0] ELSE behind
   /\ broken' = broken \union BrokenByWrite(a, {x})
   /\ UNCHANGED <<up, age, ended>>
 
@@ -211,24 +205,38 @@ CommitCas == \E a \in Agents, x \in Artifacts :
   /\ mark'      = [mark EXCEPT ![x] = IF claim[x] = a THEN NextClaim(NextVersion(@)) ELSE NextVersion(@)]
   /\ claim'     = [claim EXCEPT ![x] = IF @ = a THEN NoOne ELSE @]
   /\ directory' = [directory EXCEPT ![x] = Only(a, "S")]
-  /\ TellUnless("commit-without-signals", Sharers(x, a), <<x, mark'[x]>>)
-  /\ \E answered \in Answers : IF answered THEN Told(a, {x}) ELSE NotTold(a, {x})
+  /\ sent'    = With(sent, Told("commit-without-signals", Sharers(x, a)), <<x, mark'[x]>>)
+  /\ missing' = Missed(Told("commit-without-signals", Sharers(x, a)), x)
+  /\ \E answered \in Answers :
+       /\ valid'   = [valid EXCEPT ![a] = IF answered THEN @ \union {x} ELSE Unsure(a, {x})]
+       /\ seen'    = IF answered THEN [seen EXCEPT ![a][x] = mark'[x]] ELSE seen
+       /\ content' = IF answered THEN [content EXCEPT ![a][x] = Stamp(NextVersion(mark[x]))] ELSE content
+       /\ behind'  = IF answered THEN [behind EXCEPT ![a][x] = 0] ELSE behind
   /\ broken' = broken \union Broke("NoLostUpdate", Current(a, x))
   /\ UNCHANGED <<up, age, ended>>
 
 \* All of xs are written under claims, or none.
+Written(a, xs) == IF Mutant = "partial-commit-all" THEN {y \in xs : Lands(a, y)} ELSE xs
 CommitAll == \E a \in Agents, xs \in Groups :
-  LET written == {y \in xs : Lands(a, y)} IN
-  /\ written = xs \/ (Mutant = "partial-commit-all" /\ written # {})
-  /\ mark'      = [y \in Artifacts |-> IF y \in written THEN NextVersion(mark[y]) ELSE mark[y]]
-  /\ claim'     = [y \in Artifacts |-> IF y \in written THEN a ELSE claim[y]]
-  /\ directory' = [y \in Artifacts |-> IF y \in written THEN Only(a, "M") ELSE directory[y]]
-  /\ sent'    = [b \in Agents |-> sent[b] \union
-       {<<y, mark'[y]>> : y \in {z \in written : b \in Sharers(z, a)}}]
-  /\ missing' = IF Timed THEN [b \in Agents |-> missing[b] \union
-       {z \in written : b \in Sharers(z, a)}] ELSE missing
-  /\ \E answered \in Answers : IF answered THEN Told(a, written) ELSE NotTold(a, written)
-  /\ broken' = broken \union BrokenByWrite(a, written) \union Broke("NoPartialPublish", written = xs)
+  /\ Written(a, xs) # {} /\ \A y \in Written(a, xs) : Lands(a, y)
+  /\ mark'      = [y \in Artifacts |-> IF y \in Written(a, xs) THEN NextVersion(mark[y]) ELSE mark[y]]
+  /\ claim'     = [y \in Artifacts |-> IF y \in Written(a, xs) THEN a ELSE claim[y]]
+  /\ directory' = [y \in Artifacts |-> IF y \in Written(a, xs) THEN Only(a, "M") ELSE directory[y]]
+  /\ sent'      = [b \in Agents |-> sent[b] \union
+       {<<y, NextVersion(mark[y])>> : y \in {z \in Written(a, xs) : b \in Sharers(z, a)}}]
+  /\ missing'   = IF Timed THEN [b \in Agents |-> missing[b] \union
+       {z \in Written(a, xs) : b \in Sharers(z, a)}] ELSE missing
+  /\ \E answered \in Answers :
+       /\ valid'   = [valid EXCEPT ![a] =
+            IF answered THEN @ \union Written(a, xs) ELSE Unsure(a, Written(a, xs))]
+       /\ seen'    = IF answered THEN [seen EXCEPT ![a] = [y \in Artifacts |->
+            IF y \in Written(a, xs) THEN NextVersion(mark[y]) ELSE seen[a][y]]] ELSE seen
+       /\ content' = IF answered THEN [content EXCEPT ![a] = [y \in Artifacts |->
+            IF y \in Written(a, xs) THEN Stamp(NextVersion(mark[y])) ELSE content[a][y]]] ELSE content
+       /\ behind'  = IF answered THEN [behind EXCEPT ![a] = [y \in Artifacts |->
+            IF y \in Written(a, xs) THEN 0 ELSE behind[a][y]]] ELSE behind
+  /\ broken' = broken \union BrokenByWrite(a, Written(a, xs))
+                \union Broke("NoPartialPublish", Written(a, xs) = xs)
   /\ UNCHANGED <<up, age, ended>>
 
 \* The agent gives up its claim or its copy.
@@ -249,7 +257,8 @@ Delete == \E a \in up, x \in Artifacts :
   /\ mark'      = [mark EXCEPT ![x] = <<@[1], 0, 0>>]
   /\ claim'     = [claim EXCEPT ![x] = NoOne]
   /\ directory' = [directory EXCEPT ![x] = [b \in Agents |-> "I"]]
-  /\ Tell(Sharers(x, a), <<x, NextClaim(mark[x])>>)
+  /\ sent'      = With(sent, Sharers(x, a), <<x, NextClaim(mark[x])>>)
+  /\ missing'   = Missed(Sharers(x, a), x)
   /\ ended'     = [b \in Agents |-> IF x \in Rights(b) THEN ended[b] \union {x} ELSE ended[b]]
   /\ valid'     = [valid EXCEPT ![a] = @ \ {x}]
   /\ UNCHANGED <<up, seen, content, age, behind, broken>>
@@ -271,7 +280,8 @@ LeaseOver == \E x \in Artifacts :
   /\ mark'      = [mark EXCEPT ![x] = Fenced(@)]
   /\ claim'     = [claim EXCEPT ![x] = NoOne]
   /\ directory' = [directory EXCEPT ![x][claim[x]] = "I"]
-  /\ TellUnless("lease-over-without-signal", {claim[x]}, <<x, NextClaim(mark[x])>>)
+  /\ sent'      = With(sent, Told("lease-over-without-signal", {claim[x]}), <<x, NextClaim(mark[x])>>)
+  /\ missing'   = Missed(Told("lease-over-without-signal", {claim[x]}), x)
   /\ ended'     = [ended EXCEPT ![claim[x]] = @ \union {x}]
   /\ UNCHANGED <<up, valid, seen, content, age, behind, broken>>
 

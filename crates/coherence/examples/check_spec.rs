@@ -17,21 +17,19 @@ fn is_large() -> bool {
 
 /// Prints a line and whether it is what was expected: no law broken, or this one.
 fn tell(name: &str, verdict: &Verdict, expected: Option<&str>) -> bool {
-    let stats = match verdict {
-        Verdict::Holds(stats) | Verdict::Broken { stats, .. } => stats,
+    let (states, seconds, broken, trace) = match verdict {
+        Verdict::Holds(stats) => (stats.states_explored, stats.elapsed_secs, None, ""),
+        Verdict::Broken { law, trace, states, seconds } => {
+            (*states, *seconds, Some(law.as_str()), trace.as_str())
+        }
         Verdict::None(fault) => {
             println!("{name:32} no verdict: {fault}");
             return false;
         }
     };
-    let broken = match verdict {
-        Verdict::Broken { law, .. } => Some(law.as_str()),
-        _ => None,
-    };
-    let (states, steps, seconds) = (stats.states_explored, stats.transitions, stats.elapsed_secs);
     let law = broken.map_or_else(|| "no law broken".to_owned(), |law| format!("breaks {law}"));
-    println!("{name:32} {states:>9} states {steps:>10} steps {seconds:>8.1} s  {law}");
-    if let (Verdict::Broken { trace, .. }, None) = (verdict, expected) {
+    println!("{name:32} {states:>9} states {seconds:>8.1} s  {law}");
+    if expected.is_none() && broken.is_some() {
         println!("{trace}");
     }
     broken == expected

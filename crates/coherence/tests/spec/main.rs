@@ -41,7 +41,9 @@ fn holds(model: &str) -> BTreeSet<String> {
 
 fn caught(mutant: &Mutant) {
     match search_mutant(*mutant) {
-        Verdict::Broken { law, .. } => assert_eq!(law, mutant.law, "{mutant:?}"),
+        Verdict::Broken { law, states, seconds, .. } => {
+            assert_eq!(law, mutant.law, "{mutant:?}, {states} states, {seconds} s");
+        }
         Verdict::Holds(stats) => panic!("{mutant:?} survives {} states", stats.states_explored),
         Verdict::None(fault) => panic!("{mutant:?}: {fault}"),
     }

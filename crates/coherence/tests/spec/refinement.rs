@@ -14,8 +14,8 @@ use crate::twin::{Moves, Twin};
 
 /// The variables that the program has too. The others are ghosts, and the clock that these runs leave out.
 const COMMON: [&str; 8] = ["mark", "claim", "directory", "up", "sent", "valid", "seen", "content"];
-const RUNS: u64 = 12;
-const STEPS: usize = 40;
+const RUNS: u64 = 24;
+const STEPS: usize = 60;
 
 /// An action and the state after it, as the common variables.
 type Step = (String, Vec<Value>);

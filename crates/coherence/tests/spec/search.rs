@@ -25,7 +25,7 @@ pub(crate) enum Verdict {
     /// Every law holds in every state.
     Holds(CheckStats),
     /// This law does not; the states and actions that lead there.
-    Broken { law: String, trace: String, stats: CheckStats },
+    Broken { law: String, trace: String, states: usize, seconds: f64 },
     /// No verdict: the specification or the model is at fault, or the search went over its bounds.
     None(String),
 }
@@ -114,11 +114,12 @@ fn run(prepared: Prepared) -> Verdict {
         CheckResult::InvariantViolation(found, stats) => {
             let law = spec.invariant_names[found.violated_invariant].as_deref().unwrap_or("?").to_owned();
             let trace = format_trace_with_actions(&found.trace, &found.actions, &spec.vars);
-            Verdict::Broken { law, trace, stats }
+            Verdict::Broken { law, trace, states: stats.states_explored, seconds: stats.elapsed_secs }
         }
         CheckResult::PropertyViolation(found, stats) => {
             let trace = format_trace_with_actions(&found.trace, &found.actions, &spec.vars);
-            Verdict::Broken { law: found.property.to_string(), trace, stats }
+            let law = found.property.to_string();
+            Verdict::Broken { law, trace, states: stats.states_explored, seconds: stats.elapsed_secs }
         }
         other => Verdict::None(check_result_to_json(&other, &spec)),
     }
