@@ -25,7 +25,8 @@ fn seconds(work: impl FnOnce()) -> f64 {
     let (wall, before) = (Instant::now(), on_processor());
     work();
     let spent = before.zip(on_processor()).map(|(before, after)| (after - before) * 1e-9);
-    spent.unwrap_or_else(|| wall.elapsed().as_secs_f64())
+    // The system counts in steps of some milliseconds: less than ten of them are no measure.
+    spent.filter(|seconds| *seconds > 0.05).unwrap_or_else(|| wall.elapsed().as_secs_f64())
 }
 
 /// Resident memory of this process; 0 where the system does not tell.

@@ -17,11 +17,11 @@ pub enum Conflict {
         /// What the newest is.
         actual: Stamp,
         /// The edition of the version that the writer had read, if the history still names it.
-        base: Option<Edition>,
+        base: Option<Box<Edition>>,
         /// What the writer wanted to write. Equal to that of `theirs` if an earlier try of the same write landed.
         mine: Digest,
         /// The newest edition.
-        theirs: Edition,
+        theirs: Box<Edition>,
     },
     /// Another agent holds the write claim.
     #[error(

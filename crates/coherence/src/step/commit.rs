@@ -84,13 +84,13 @@ fn same_version(change: &Change<'_>, base: Stamp, mine: &Content) -> Result<(), 
 fn mismatch(change: &Change<'_>, expected: Stamp, mine: &Content) -> Conflict {
     let ledger = &change.record.ledger;
     let same_life = expected.incarnation == ledger.incarnation;
-    let base = ledger.edition(expected.version).filter(|_| same_life).copied();
+    let base = ledger.edition(expected.version).filter(|_| same_life).map(|base| Box::new(*base));
     Conflict::VersionMismatch {
         expected,
         actual: ledger.stamp(),
         base,
         mine: mine.digest,
-        theirs: ledger.current,
+        theirs: Box::new(ledger.current),
     }
 }
 

@@ -40,8 +40,8 @@ pub(super) fn delete(
     let ledger = &known.ledger;
     if let Some(expected) = expected.filter(|expected| *expected != ledger.stamp()) {
         let base = ledger.edition(expected.version).filter(|_| expected.incarnation == ledger.incarnation);
-        let (base, theirs) = (base.copied(), ledger.current);
-        let mine = base.map_or(theirs.digest, |base| base.digest);
+        let (base, theirs) = (base.map(|base| Box::new(*base)), Box::new(ledger.current));
+        let mine = base.as_ref().map_or(theirs.digest, |base| base.digest);
         return Err(Conflict::VersionMismatch { expected, actual: ledger.stamp(), base, mine, theirs });
     }
     let (mark, effects) = farewell(known, Some(agent));

@@ -2,6 +2,7 @@
 
 mod checked;
 mod checker;
+mod copies;
 mod random;
 mod script;
 mod table;

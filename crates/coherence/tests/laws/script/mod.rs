@@ -184,7 +184,7 @@ fn sent(outcome: &Outcome) -> String {
 fn conflict(conflict: &Conflict) -> String {
     match conflict {
         Conflict::VersionMismatch { expected, actual, base, theirs, .. } => {
-            let base = base.map_or("unknown".to_owned(), |base| format!("v{}", base.version.0));
+            let base = base.as_ref().map_or("unknown".to_owned(), |base| format!("v{}", base.version.0));
             let (expected, actual) = (expected.version.0, actual.version.0);
             format!("expected v{expected}, is v{actual} of {}, base {base}", theirs.writer.0)
         }
