@@ -26,7 +26,7 @@ struct Args {
     #[arg(long, default_value_t = 20_000)]
     reads: usize,
     /// Commits, and as many raw writes.
-    #[arg(long, default_value_t = 300)]
+    #[arg(long, default_value_t = 1000)]
     commits: usize,
     /// Length of the content, in bytes.
     #[arg(long, default_value_t = 4096)]
@@ -41,6 +41,7 @@ struct Args {
 struct Row {
     what: &'static str,
     count: usize,
+    p10_us: f64,
     p50_us: f64,
     p99_us: f64,
 }
@@ -49,7 +50,7 @@ impl Row {
     fn of(what: &'static str, mut took: Vec<Duration>) -> Self {
         took.sort_unstable();
         let at = |part: f64| took[((took.len() - 1) as f64 * part) as usize].as_secs_f64() * 1e6;
-        Self { what, count: took.len(), p50_us: at(0.50), p99_us: at(0.99) }
+        Self { what, count: took.len(), p10_us: at(0.10), p50_us: at(0.50), p99_us: at(0.99) }
     }
 }
 
@@ -108,13 +109,17 @@ async fn measure(args: &Args, place: &Address, folder: &Path) -> Outcome<Vec<Row
     for turn in 0..args.commits {
         let mut content = content.clone();
         content[..8].copy_from_slice(&(turn as u64).to_be_bytes());
-        let begin = Instant::now();
-        file.write_all(&content)?;
-        file.sync_data()?;
-        raw.push(begin.elapsed());
-        let begin = Instant::now();
-        stamp = client.commit_cas(&plan, stamp, content).await?.mark.stamp;
-        commits.push(begin.elapsed());
+        for kind in [turn % 2, (turn + 1) % 2] {
+            let begin = Instant::now();
+            if kind == 0 {
+                file.write_all(&content)?;
+                file.sync_data()?;
+                raw.push(begin.elapsed());
+            } else {
+                stamp = client.commit_cas(&plan, stamp, content.clone()).await?.mark.stamp;
+                commits.push(begin.elapsed());
+            }
+        }
     }
     Ok(vec![
         Row::of("read of a copy (no round trip)", copies),
@@ -125,12 +130,14 @@ async fn measure(args: &Args, place: &Address, folder: &Path) -> Outcome<Vec<Row
 }
 
 fn print(rows: &[Row]) {
-    println!("{:<32} {:>8} {:>12} {:>12}", "", "count", "p50 µs", "p99 µs");
+    println!("{:<32} {:>8} {:>12} {:>12} {:>12}", "", "count", "p10 µs", "p50 µs", "p99 µs");
     for row in rows {
-        println!("{:<32} {:>8} {:>12.1} {:>12.1}", row.what, row.count, row.p50_us, row.p99_us);
+        let Row { what, count, p10_us, p50_us, p99_us } = row;
+        println!("{what:<32} {count:>8} {p10_us:>12.1} {p50_us:>12.1} {p99_us:>12.1}");
     }
     if let [copies, _, commits, raw] = rows {
         println!("\nread of a copy, p99: {:.1} µs (bar: 100)", copies.p99_us);
-        println!("durable commit over raw fsync, p50: {:.2} (bar: 1.5)", commits.p50_us / raw.p50_us);
+        let [p10, p50] = [commits.p10_us / raw.p10_us, commits.p50_us / raw.p50_us];
+        println!("durable commit over raw fsync: {p50:.2} at p50 (bar: 1.5), {p10:.2} at p10");
     }
 }
