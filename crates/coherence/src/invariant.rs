@@ -168,9 +168,9 @@ fn told(before: &Record, event: &Event, outcome: &Outcome, after: Option<&Record
         let to = outcome.effects.iter().filter(|effect| effect.to() == holder.agent);
         // A claim that is granted says which version it is for: no signal is needed, and one may come before it.
         let granted = to.clone().any(|effect| matches!(effect, Effect::Granted { .. }));
-        let kept = after.and_then(|after| after.holder(holder.agent)).is_some_and(|new| {
-            new.line.is_valid() && (new.observed == holder.observed || own)
-        });
+        let kept = after
+            .and_then(|after| after.holder(holder.agent))
+            .is_some_and(|new| new.line.is_valid() && (new.observed == holder.observed || own));
         let signals = to.clone().filter(|effect| matches!(effect, Effect::Signal { .. })).count();
         let pushes = to.clone().filter(|effect| matches!(effect, Effect::Push { .. })).count();
         let newer = to.clone().all(|effect| {

@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::cmd::{
     bench::BenchCommand, dataset::DatasetCommand, eval::EvalArgs, quickstart::QuickstartArgs,
     report::ReportArgs, reproduce::ReproduceArgs, simulate::SimulateArgs, store::StoreCommand,
-    sweep::SweepArgs, train::TrainArgs, winner::WinnerArgs,
+    sweep::SweepArgs, train::TrainArgs,
 };
 
 /// Low-rank recurrent coordination for communication-efficient multi-LLM agent systems.
@@ -28,7 +28,6 @@ pub(crate) enum Command {
     Sweep(SweepArgs),
     Reproduce(ReproduceArgs),
     Eval(Box<EvalArgs>),
-    Winner(WinnerArgs),
     Simulate(SimulateArgs),
     Report(ReportArgs),
     /// Keep artifacts that agents share.

@@ -12,7 +12,6 @@ pub(crate) mod simulate;
 pub(crate) mod store;
 pub(crate) mod sweep;
 pub(crate) mod train;
-pub(crate) mod winner;
 
 use crate::args::{Cli, Command};
 
@@ -27,7 +26,6 @@ pub(crate) fn run(cli: Cli) -> miette::Result<()> {
         Command::Simulate(args) => simulate::run(&args),
         Command::Sweep(args) => sweep::run(&args),
         Command::Store(command) => store::run(command),
-        Command::Winner(args) => winner::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Bench(command) => bench::run(&command),
     }

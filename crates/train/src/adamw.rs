@@ -69,6 +69,8 @@ pub struct AdamW {
     time: i32,
     first: Vec<Vec<f32>>,
     second: Vec<Vec<f32>>,
+    /// Running means of the weights; empty unless they are averaged.
+    mean: Vec<Vec<f32>>,
 }
 
 impl AdamW {
@@ -96,7 +98,23 @@ impl AdamW {
             epsilon: optim.epsilon as f32,
             scale: scale as f32,
         };
-        model.map(&mut stepper)
+        let model = model.map(&mut stepper);
+        if optim.average > 0.0 {
+            // A short memory at first, so that the random start is forgotten.
+            let time = f64::from(self.time);
+            let decay = optim.average.min(time / (time + 10.0)) as f32;
+            model.visit(&mut Averager { mean: &mut self.mean, next: 0, decay });
+        }
+        model
+    }
+
+    /// `model` with the running means in place of its weights; `model` itself where none are kept.
+    #[must_use]
+    pub fn averaged(&self, model: &Coordinator) -> Coordinator {
+        if self.mean.is_empty() {
+            return model.clone();
+        }
+        model.clone().map(&mut Replacer { rows: &self.mean, next: 0 })
     }
 
     /// The moments as safetensors.
@@ -107,6 +125,9 @@ impl AdamW {
         for (index, (first, second)) in self.first.iter().zip(&self.second).enumerate() {
             rows.push((format!("first.{index:03}"), first.len(), bytes(first)));
             rows.push((format!("second.{index:03}"), second.len(), bytes(second)));
+        }
+        for (index, mean) in self.mean.iter().enumerate() {
+            rows.push((format!("mean.{index:03}"), mean.len(), bytes(mean)));
         }
         let views = rows.iter().map(|(name, len, bytes)| {
             let view = TensorView::new(Dtype::F32, vec![*len], bytes);
@@ -126,12 +147,12 @@ impl AdamW {
             let floats = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
             Ok(floats.collect())
         };
-        let count = file.len().saturating_sub(1) / 2;
         let time = row("time")?.first().copied().unwrap_or(0.0) as i32;
         let rows = |kind: &str| -> Result<Vec<Vec<f32>>, String> {
-            (0..count).map(|index| row(&format!("{kind}.{index:03}"))).collect()
+            let count = file.names().iter().filter(|name| name.starts_with(kind)).count();
+            (0..count).map(|index| row(&format!("{kind}{index:03}"))).collect()
         };
-        Ok(Self { time, first: rows("first")?, second: rows("second")? })
+        Ok(Self { time, first: rows("first.")?, second: rows("second.")?, mean: rows("mean.")? })
     }
 }
 
@@ -179,5 +200,39 @@ impl Stepper<'_> {
             let step = self.rate * *first / ((*second * self.second_scale).sqrt() + self.epsilon);
             *value -= step + decay * *value;
         }
+    }
+}
+
+struct Averager<'a> {
+    mean: &'a mut Vec<Vec<f32>>,
+    next: usize,
+    decay: f32,
+}
+
+impl ModuleVisitor for Averager<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let values: Vec<f32> = param.val().into_data().iter::<f32>().collect();
+        match self.mean.get_mut(self.next) {
+            None => self.mean.push(values),
+            Some(mean) => {
+                let towards = |(mean, value): (&mut f32, f32)| *mean += (1.0 - self.decay) * (value - *mean);
+                mean.iter_mut().zip(values).for_each(towards);
+            }
+        }
+        self.next += 1;
+    }
+}
+
+struct Replacer<'a> {
+    rows: &'a [Vec<f32>],
+    next: usize,
+}
+
+impl ModuleMapper for Replacer<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (id, tensor, _) = param.consume();
+        let data = TensorData::new(self.rows[self.next].clone(), tensor.dims());
+        self.next += 1;
+        Param::initialized(id, Tensor::from_data(data, &tensor.device()))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use lrrc_model::{Checkpoint, LossValues, Meta, RecordError};
+use lrrc_model::{Checkpoint, Coordinator, LossValues, Meta, RecordError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -57,7 +57,7 @@ impl Keeper<'_> {
         self.dir.join(name)
     }
 
-    /// Writes weights, moments and position as the checkpoint called `name`.
+    /// Writes the weights of `model`, the learner's moments and the position as the checkpoint called `name`.
     ///
     /// # Errors
     /// [`TrainError::Record`] with the file and with what is still there.
@@ -65,6 +65,7 @@ impl Keeper<'_> {
         &self,
         name: &str,
         learner: &Learner,
+        model: &Coordinator,
         progress: &Progress,
     ) -> Result<PathBuf, TrainError> {
         let dir = self.path(name);
@@ -82,7 +83,7 @@ impl Keeper<'_> {
             meta.metrics.insert("epoch".into(), last.epoch.into());
         }
         let card = card::render(self.config, &meta, progress);
-        let checkpoint = Checkpoint { model: learner.model.clone(), meta, card, control: None };
+        let checkpoint = Checkpoint { model: model.clone(), meta, card, control: None };
         let position = serde_json::to_vec_pretty(progress).unwrap_or_default();
         let moments = learner.optimizer.to_bytes();
         checkpoint

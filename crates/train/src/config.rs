@@ -116,6 +116,9 @@ pub struct OptimConfig {
     pub beta_2: f64,
     /// Guard of the division.
     pub epsilon: f64,
+    /// Decay of the running mean of the weights, in [0, 1): what is looked at, chosen and kept is the mean (Polyak and
+    /// Juditsky 1992, with the decay of a moving average); 0 keeps the weights of the step itself.
+    pub average: f64,
     /// Largest norm of the gradient; 0 does not clip.
     pub clip_norm: f64,
     /// Epochs without progress after which training stops; 0 never stops.
@@ -138,6 +141,7 @@ impl Default for OptimConfig {
             beta_1: 0.9,
             beta_2: 0.99,
             epsilon: 1e-8,
+            average: 0.0,
             clip_norm: 1.0,
             patience: 6,
             monitor: Monitor::Loss,
@@ -238,7 +242,9 @@ impl Config {
         require(share(optim.final_share), "optim.final_share", optim.final_share, "must lie in [0, 1]")?;
         let decay = optim.weight_decay;
         require(decay >= 0.0 && decay.is_finite(), "optim.weight_decay", decay, "must be at least 0")?;
-        for (key, beta) in [("optim.beta_1", optim.beta_1), ("optim.beta_2", optim.beta_2)] {
+        for (key, beta) in
+            [("optim.beta_1", optim.beta_1), ("optim.beta_2", optim.beta_2), ("optim.average", optim.average)]
+        {
             require((0.0..1.0).contains(&beta), key, beta, "must lie in [0, 1)")?;
         }
         require(positive(optim.epsilon), "optim.epsilon", optim.epsilon, "must be above 0")?;

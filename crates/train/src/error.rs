@@ -121,15 +121,6 @@ pub enum TrainError {
         /// Folder of the saved state.
         saved: PathBuf,
     },
-    /// A cross-validation cannot be run, or was stopped.
-    #[error("cross-validation: {reason}")]
-    Folds {
-        /// Why.
-        reason: String,
-    },
-    /// The winners of a held-out fold could not be predicted.
-    #[error("the winners of a held-out fold could not be predicted")]
-    Winners(#[source] lrrc_eval::EvalError),
     /// A sweep, or what its folders hold, cannot be used.
     #[error("{reason}")]
     Sweep {

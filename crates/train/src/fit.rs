@@ -106,7 +106,7 @@ pub fn fit(
             let stopped = effects.stop.load(Ordering::Relaxed);
             if stopped || (every > 0 && progress.step.is_multiple_of(every)) {
                 progress.log = log.mark();
-                keeper.save("last", &learner, &progress)?;
+                keeper.save("last", &learner, &learner.model, &progress)?;
             }
             if stopped {
                 return Ok(outcome(Ending::Interrupted, &keeper, &learner, progress));
@@ -121,9 +121,9 @@ pub fn fit(
         }
         progress.log = log.mark();
         if record.best {
-            keeper.save("best", &learner, &progress)?;
+            keeper.save("best", &learner, &learner.averaged(), &progress)?;
         }
-        keeper.save("last", &learner, &progress)?;
+        keeper.save("last", &learner, &learner.model, &progress)?;
         curves::write(dir, &progress.epochs, config.model.clip)?;
         (effects.on_epoch)(&record);
     }
@@ -183,7 +183,7 @@ fn check_finite(
         step: progress.step + 1,
         epoch: progress.epoch + 1,
         episodes: batch.iter().map(|&index| data.train[index].id.clone()).collect(),
-        saved: keeper.save("not-finite", learner, progress)?,
+        saved: keeper.save("not-finite", learner, &learner.model, progress)?,
     })
 }
 
@@ -204,7 +204,7 @@ fn check_epoch(
         step: progress.step,
         epoch: record.epoch,
         episodes: Vec::new(),
-        saved: keeper.save("not-finite", learner, progress)?,
+        saved: keeper.save("not-finite", learner, &learner.model, progress)?,
     })
 }
 
@@ -232,7 +232,7 @@ fn epoch_record(
     let validation = learner.evaluate(&data.validation, &config.loss)?;
     let mut train = LossValues::default();
     train.add(&progress.running, 1.0 / progress.batch.max(1) as f32);
-    let policy = Policy::from_parts(&learner.model, Meta::default());
+    let policy = Policy::from_parts(&learner.averaged(), Meta::default());
     let (mut max, mut norm, mut gates) = (0.0_f32, 0.0_f32, Vec::new());
     for episode in data.validation.iter().take(WATCHED) {
         for turn in policy.diagnose(episode)? {

@@ -106,7 +106,13 @@ impl Learner {
         self.model = self.optimizer.step(model, &measured.gradients, &config.optim, rate, scale);
     }
 
-    /// Figures on held-out episodes.
+    /// The model that is judged and kept: the running mean of the weights if there is one.
+    #[must_use]
+    pub fn averaged(&self) -> Coordinator {
+        self.optimizer.averaged(&self.model)
+    }
+
+    /// Figures of [`Self::averaged`] on held-out episodes.
     ///
     /// # Errors
     /// An episode that contradicts itself.
@@ -115,7 +121,7 @@ impl Learner {
         episodes: &[EpisodeObservation],
         loss: &LossConfig,
     ) -> Result<Scores, PolicyError> {
-        let model = self.model.valid();
+        let model = self.averaged().valid();
         let device = self.device.clone().without_autodiff();
         let results = in_parallel(self.workers, episodes.len(), |index| {
             let batch = Batch::new(&[&episodes[index]], &device)?;

@@ -20,6 +20,7 @@ use lrrc_model::{Checkpoint, device, write_atomic};
 use serde_json::json;
 
 use crate::calibrate::calibrate;
+use crate::checkpoint;
 use crate::config::Config;
 use crate::data::Data;
 use crate::environment;
@@ -92,16 +93,6 @@ impl Run {
         let resume = same && dir.join("checkpoints").join("last").exists();
         let data = Data::load(&config.data, threads(config.run.workers))?;
         Ok(Self { config, dir, data, resume })
-    }
-
-    /// A run of `config` on data that is already at hand, in a folder not used yet. Nothing is written.
-    ///
-    /// # Errors
-    /// A device that this build lacks.
-    pub fn on(config: Config, data: Data) -> Result<Self, TrainError> {
-        device(&config.run.device)?;
-        let dir = unused(&config);
-        Ok(Self { config, dir, data, resume: false })
     }
 
     /// What would be run: configuration, parameters, data, steps.
@@ -236,7 +227,9 @@ impl Run {
         if !self.config.data.refit {
             return Ok(best);
         }
-        let mut refit = Checkpoint::load(&dir.join("refit").join("checkpoints").join("last"), &device)?;
+        let last = dir.join("refit").join("checkpoints").join("last");
+        let (mut refit, moments, _) = checkpoint::load(&last, &device)?;
+        refit.model = moments.averaged(&refit.model);
         refit.meta.metrics = best.meta.metrics;
         refit.meta.calibration = best.meta.calibration;
         refit.card = format!("{}{REFIT_NOTE}", best.card);
@@ -249,7 +242,7 @@ impl Run {
 }
 
 /// The configuration of a request that starts anew.
-pub(crate) fn configured(request: &Request) -> Result<Config, TrainError> {
+fn configured(request: &Request) -> Result<Config, TrainError> {
     let (place, text) = configuration_text(request.config.as_deref().unwrap_or("default"))?;
     Ok(Config::resolve(&place, &text, &request.set)?)
 }

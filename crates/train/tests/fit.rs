@@ -80,8 +80,13 @@ fn training_learns() {
 
 #[test]
 fn an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one() {
-    let config = config(&[]);
-    let (whole, log) = straight(&config);
+    for average in ["optim.average=0", "optim.average=0.8"] {
+        interrupt(&config(&[average]));
+    }
+}
+
+fn interrupt(config: &Config) {
+    let (whole, log) = straight(config);
     for stop_at in [1, 3, 4, 8] {
         let dir = tempfile::tempdir().unwrap();
         let stop = |record: &StepRecord, stop: &AtomicBool| {
@@ -89,9 +94,9 @@ fn an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one() {
                 stop.store(true, Ordering::Relaxed);
             }
         };
-        let part = run(&config, dir.path(), false, &stop).unwrap();
+        let part = run(config, dir.path(), false, &stop).unwrap();
         assert_eq!((part.ending, part.steps), (Ending::Interrupted, stop_at));
-        let rest = run(&config, dir.path(), true, &|_, _| ()).unwrap();
+        let rest = run(config, dir.path(), true, &|_, _| ()).unwrap();
         assert_eq!(
             (rest.weights_hash, rest.steps),
             (whole.weights_hash.clone(), whole.steps),
@@ -99,6 +104,22 @@ fn an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one() {
         );
         assert_eq!(metrics(dir.path()), log, "no step is missing from the log or stands in it twice");
     }
+}
+
+#[test]
+fn averaged_weights_are_kept_and_judged() {
+    let best = |average: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let outcome = run(&config(&[average, "optim.epochs=1"]), dir.path(), false, &|_, _| ()).unwrap();
+        let device = lrrc_model::device("cpu").unwrap();
+        let kept = lrrc_model::Checkpoint::load(&outcome.checkpoint, &device).unwrap();
+        (kept.model.hash(), outcome.weights_hash, outcome.epochs[0].validation.loss.total)
+    };
+    let (plain, averaged) = (best("optim.average=0"), best("optim.average=0.9"));
+    assert_eq!(plain.0, plain.1, "without a mean the last weights are kept");
+    assert_eq!(plain.1, averaged.1, "the steps do not depend on the mean");
+    assert_ne!(averaged.0, averaged.1, "the mean is kept");
+    assert_ne!(averaged.2, plain.2, "the mean is judged");
 }
 
 #[test]

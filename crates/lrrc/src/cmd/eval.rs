@@ -16,10 +16,10 @@ use crate::cmd::{
     dataset::report as dataset_report,
     judge::{self, JudgeArgs, Material},
     method::parse_method,
-    winner,
 };
 
 mod price;
+mod winner;
 
 /// The checkpoint that is shipped.
 pub(crate) const SHIPPED_CHECKPOINT: &str = "checkpoints/default";
