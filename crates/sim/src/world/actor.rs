@@ -1,7 +1,7 @@
 //! An agent with something to do: it reads, and writes what it makes from what it has read.
 
 use bytes::Bytes;
-use lrrc_coherence::{Digest, Generation, Mark, Millis, Stamp};
+use lrrc_coherence::{Conflict, Digest, Generation, Mark, Millis, Stamp};
 use lrrc_store::wire::{Answer, Basis, Change, Claimed, Committed, Divide, Payload, Request, Ticket};
 use lrrc_store::{
     Agent, Asked, Happened, Name, Op, Outcome, Read, Refusal, SectionRead, StoreError, digest_of,
@@ -25,6 +25,8 @@ pub(super) struct Actor {
     /// The open connection.
     pub(super) connection: Option<u64>,
     doing: Doing,
+    /// What it looked for and did not find: it may make it.
+    missed: Option<Name>,
 }
 
 #[derive(Debug)]
@@ -62,7 +64,7 @@ struct Drafts {
 
 impl Actor {
     pub(super) fn new(at: usize, scene: &Scene) -> Self {
-        Self { at, agent: Agent::new(scene.settings.agent), connection: None, doing: Doing::Nothing }
+        Self { at, agent: Agent::new(scene.settings.agent), connection: None, doing: Doing::Nothing, missed: None }
     }
 
     /// What it was at is gone, as after a crash.
@@ -98,6 +100,9 @@ impl Actor {
     }
 
     fn start(&mut self, scene: &mut Scene) -> Result<(), Broken> {
+        if let Some(name) = self.missed.take().filter(|_| scene.random.random_bool(0.5)) {
+            return self.create(name, scene);
+        }
         let name = scene.pick_name();
         let drafts = Drafts::default();
         match scene.random.random_range(0..100) {
@@ -225,6 +230,11 @@ impl Actor {
             Err(error) => {
                 if let (Task::Delete(name), StoreError::Refused(Refusal::Conflict { .. })) = (&task, &error) {
                     scene.truth.delete_answered(name.as_str());
+                }
+                if let StoreError::Refused(Refusal::Conflict { name, conflict }) = &error
+                    && matches!(**conflict, Conflict::UnknownArtifact)
+                {
+                    self.missed = Some(name.clone());
                 }
                 scene.note(|| format!("actor {} is refused: {error}", self.at));
                 scene.tally.refusals += 1;
