@@ -159,7 +159,7 @@ fn report(error: StoreError) -> miette::Report {
             Conflict::VersionMismatch { actual, base, .. } => Some(format!(
                 "theirs: lrrc store get {name} --version {}{}",
                 actual.version.0,
-                base.map_or(String::new(), |base| format!(
+                base.as_ref().map_or(String::new(), |base| format!(
                     "\nbase:   lrrc store get {name} --version {}",
                     base.version.0
                 ))
