@@ -432,7 +432,7 @@ impl World {
             let connection =
                 self.sessions.iter().find(|(_, of)| **of == agent).map(|(connection, _)| *connection);
             if let Some(connection) = connection {
-                self.send(Lane::ToAgent(connection), Frame::ToAgent(frame));
+                self.send(Lane::ToAgent(connection), &Frame::ToAgent(frame));
             }
         }
         moved
@@ -443,15 +443,15 @@ impl World {
         while let Some(frame) = self.actors[at].agent.poll_frame() {
             moved = true;
             if let Some(connection) = self.actors[at].connection {
-                self.send(Lane::ToHome(connection), Frame::ToHome(frame));
+                self.send(Lane::ToHome(connection), &Frame::ToHome(frame));
             }
         }
         moved
     }
 
-    fn send(&mut self, lane: Lane, frame: Frame) {
+    fn send(&mut self, lane: Lane, frame: &Frame) {
         let Scene { now, settings, random, tally, .. } = &mut self.scene;
-        let arrives = self.network.send(&lane, &frame, *now, &settings.weather, random);
+        let arrives = self.network.send(&lane, frame, *now, &settings.weather, random);
         tally.lost_frames += u64::from(!arrives);
     }
 

@@ -64,7 +64,7 @@ impl Mirror {
         if !agrees {
             let what = format!(
                 "the home says {line:?}, and the protocol {result:?} at {:?}",
-                ledger.map(|l| l.mark())
+                ledger.map(lrrc_coherence::Ledger::mark)
             );
             return Err(Broken::Protocol { what });
         }
@@ -104,6 +104,7 @@ impl Mirror {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is the argument of map_err")]
 fn law(broken: invariant::Broken) -> Broken {
     Broken::Protocol { what: broken.to_string() }
 }
