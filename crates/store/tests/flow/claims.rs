@@ -41,7 +41,8 @@ async fn until_waiting(client: &Client, at: &Name, count: usize) {
 /// A connection whose agent has the claim; dropped, it is gone without a word.
 async fn raw_holder(house: &House, at: &Name) -> Framed<UnixStream, Frames<FromHome, ToHome>> {
     let Address::Unix(path) = house.place() else { panic!("no socket") };
-    let mut frames = Framed::new(UnixStream::connect(path).await.unwrap(), Frames::new(1 << 20));
+    let stream = UnixStream::connect(path).await.unwrap();
+    let mut frames = Framed::new(stream, Frames::<FromHome, ToHome>::new(1 << 20));
     frames.send(ToHome::Hello { protocol: PROTOCOL }).await.unwrap();
     let request = Request::Acquire { name: at.clone(), lease_ms: None, wait: false };
     frames.send(ToHome::Ask { ticket: Ticket(1), request }).await.unwrap();
