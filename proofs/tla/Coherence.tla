@@ -128,11 +128,12 @@ Read == \E a \in up, x \in Artifacts :
   /\ directory' = [directory EXCEPT ![x] = [b \in Agents |->
        IF b # a THEN IF @[b] \in Owning THEN "S" ELSE @[b]
        ELSE IF @[a] \in Owning THEN @[a] ELSE IF Sharers(x, a) = {} THEN "E" ELSE "S"]]
-  /\ valid'     = [valid EXCEPT ![a] = @ \union {x}]
-  /\ seen'      = [seen EXCEPT ![a][x] = mark[x]]
-  /\ content'   = [content EXCEPT ![a][x] = Stamp(mark[x])]
-  /\ behind'    = [behind EXCEPT ![a][x] = 0]
-  /\ ended'     = [ended EXCEPT ![a] = @ \ {x}]
+  /\ \E answered \in Answers :
+       /\ valid'   = [valid EXCEPT ![a] = IF answered THEN @ \union {x} ELSE Unsure(a, {x})]
+       /\ seen'    = IF answered THEN [seen EXCEPT ![a][x] = mark[x]] ELSE seen
+       /\ content' = IF answered THEN [content EXCEPT ![a][x] = Stamp(mark[x])] ELSE content
+       /\ behind'  = IF answered THEN [behind EXCEPT ![a][x] = 0] ELSE behind
+       /\ ended'   = IF answered THEN [ended EXCEPT ![a] = @ \ {x}] ELSE ended
   /\ UNCHANGED <<mark, claim, up, sent, missing, age, broken>>
 
 ReadHit == \E a \in Agents, x \in Artifacts :

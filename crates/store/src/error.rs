@@ -41,9 +41,7 @@ pub enum Refusal {
         limit: u64,
     },
     /// The history does not name that version.
-    #[error(
-        "{name} has no version {version} in its history: it is at version {current} and goes back to {oldest}"
-    )]
+    #[error("{name} has no {version} in its history: it is at {current} and goes back to {oldest}")]
     UnknownVersion {
         /// Of which artifact.
         name: Name,
@@ -55,7 +53,7 @@ pub enum Refusal {
         oldest: Version,
     },
     /// The content has no such section.
-    #[error("{name} has no section {section:?} at version {version}; it has {}", listed(known))]
+    #[error("{name} has no section {section:?} at {version}; it has {}", listed(known))]
     UnknownSection {
         /// Of which artifact.
         name: Name,
@@ -91,7 +89,7 @@ pub enum Refusal {
         tries: u32,
     },
     /// The bytes of a version are not where the directory says. `lrrc store verify` lists all such versions.
-    #[error("{name}: the content {digest} of version {version} is missing or damaged; see lrrc store verify")]
+    #[error("{name}: the content {digest} of {version} is missing or damaged; see lrrc store verify")]
     MissingContent {
         /// Of which artifact.
         name: Name,
@@ -159,7 +157,7 @@ pub enum StoreError {
         why: String,
     },
     /// What the home sent does not have the digest that it names.
-    #[error("{name}: the bytes of version {version} do not have the digest {digest} that the home names")]
+    #[error("{name}: the bytes of {version} do not have the digest {digest} that the home names")]
     Damaged {
         /// Of which artifact.
         name: Name,

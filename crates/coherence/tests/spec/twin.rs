@@ -121,7 +121,7 @@ impl Twin {
         for (action, event) in session.chain(late) {
             let Some((answered, unanswered)) = self.ask(agent, artifact, &event) else { continue };
             moves.push((action, answered));
-            if matches!(action, "Acquire" | "Commit" | "CommitCas") {
+            if matches!(action, "Read" | "Acquire" | "Commit" | "CommitCas") {
                 moves.push((action, unanswered));
             }
         }

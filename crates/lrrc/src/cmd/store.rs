@@ -101,6 +101,15 @@ impl PlaceArgs {
     }
 }
 
+/// Makes the folder of a store, which nobody but its user may enter.
+fn make_folder(folder: &Path) -> miette::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    let made = builder.recursive(true).create(folder);
+    made.map_err(|error| miette!("cannot make {}: {error}", folder.display()))
+}
+
 /// The home of the store in a folder; large contents lie in it too, or at `contents`.
 fn open_home(
     folder: &Path,
@@ -108,7 +117,6 @@ fn open_home(
     config: HomeConfig,
     clock: Clock,
 ) -> miette::Result<Home<RedbBackend>> {
-    std::fs::create_dir_all(folder).map_err(|error| miette!("cannot make {}: {error}", folder.display()))?;
     let backend = RedbBackend::open(folder.join("store.redb")).into_diagnostic()?;
     let content = open_content(folder, contents, &config)?;
     Home::open(backend, content, config, clock.now()).into_diagnostic()
@@ -151,7 +159,7 @@ fn report(error: StoreError) -> miette::Report {
             Conflict::VersionMismatch { actual, base, .. } => Some(format!(
                 "theirs: lrrc store get {name} --version {}{}",
                 actual.version.0,
-                base.map_or(String::new(), |base| format!(
+                base.as_ref().map_or(String::new(), |base| format!(
                     "\nbase:   lrrc store get {name} --version {}",
                     base.version.0
                 ))

@@ -10,8 +10,9 @@ use lrrc_store::{Client, HomeConfig};
 
 use crate::house::{in_house, name};
 
-/// Polls the future until it is done or was pending this often; then it is dropped.
-async fn drop_after<F: Future>(pending_max: usize, future: F) -> Option<F::Output> {
+/// Polls the future until it is done or was pending this often; then it is dropped. Polled at once, it is mostly dropped
+/// before an answer can come; with a pause, mostly when the answer lies there and nobody has looked at it.
+async fn drop_after<F: Future>(pending_max: usize, pause: Option<Duration>, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut pending = 0;
     poll_fn(|task| {
@@ -23,7 +24,9 @@ async fn drop_after<F: Future>(pending_max: usize, future: F) -> Option<F::Outpu
             Poll::Pending => {
                 pending += 1;
                 task.waker().wake_by_ref();
-                std::thread::yield_now();
+                if let Some(pause) = pause {
+                    std::thread::sleep(pause);
+                }
                 Poll::Pending
             }
         }
@@ -83,8 +86,11 @@ fn dropped_at_any_await_a_client_stays_usable_and_holds_nothing() {
         judge.create(&plan, "one").await.unwrap();
         let mut version = 1;
         for operation in 0..12 {
-            for pending_max in [0, 1, 2, 3, 5, 9, 40, 400, 4000] {
-                drop_after(pending_max, operate(&dropped, operation)).await;
+            let (at_once, paused) = (None, Some(Duration::from_millis(3)));
+            let polls = [0, 1, 2, 3, 10, 100, 1000, 10_000].map(|polls| (polls, at_once));
+            for (pending_max, pause) in polls.into_iter().chain([1, 2, 3, 4, 5].map(|polls| (polls, paused)))
+            {
+                drop_after(pending_max, pause, operate(&dropped, operation)).await;
                 // The client answers, and its claim, if any, comes back for others.
                 let read = dropped.read_fresh(&plan).await.unwrap();
                 assert!(read.stamp().version.0 >= version, "operation {operation} went back");

@@ -104,9 +104,11 @@ fn a_copy_is_as_old_as_the_ask_that_confirmed_it_and_is_not_read_beyond_the_boun
     }
     assert_eq!(pair.done(), [("one".to_owned(), 300)]);
     assert_eq!(copy(&pair.read(Millis(1100))), Some((&b"one"[..], 1000)));
+    let fresh = Op::Read { name: name("plan"), fresh: true };
+    assert!(matches!(pair.agent.request(fresh, Millis(1100)), Asked::Sent(_)));
     assert_eq!(copy(&pair.read(Millis(1101))), None);
     pair.pump(Millis(1101));
-    assert_eq!(pair.done(), [("one".to_owned(), 0)]);
+    assert_eq!(pair.done(), [("one".to_owned(), 1), ("one".to_owned(), 0)]);
     pair.agent.tick(Millis(1900));
     pair.pump(Millis(1900));
     assert_eq!(copy(&pair.read(Millis(2000))), Some((&b"one"[..], 100)));

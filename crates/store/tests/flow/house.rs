@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use lrrc_store::{
     Address, Client, ClientConfig, Clock, Content, ContentRules, Home, HomeConfig, Listener, Name,
@@ -11,6 +12,9 @@ use lrrc_store::{
 use tempfile::TempDir;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+
+/// A test that takes this long waits for something that does not come.
+const STUCK: Duration = Duration::from_secs(300);
 
 pub(crate) struct House {
     pub(crate) folder: TempDir,
@@ -77,7 +81,8 @@ impl House {
 /// Runs a test over a new daemon on several threads.
 pub(crate) fn in_house<F: Future<Output = ()>>(config: HomeConfig, test: impl FnOnce(House) -> F) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
-    runtime.block_on(async { test(House::open(config).await).await });
+    let tested = async { test(House::open(config).await).await };
+    runtime.block_on(async { tokio::time::timeout(STUCK, tested).await.expect("the test is stuck") });
 }
 
 pub(crate) fn name(text: &str) -> Name {

@@ -120,12 +120,12 @@ fn a_home_that_has_not_heard_of_a_write_yet_decides_on_it_all_the_same() {
         Request::Commit(Change { name: name("plan"), basis, content: content.to_owned().into() })
     };
     here.handle(writer, change("two"), Millis(2)).unwrap();
+    let Ok(Answer::Read(newest)) = there.handle(reader, read(), Millis(2)) else { panic!() };
+    assert_eq!(newest.grant.mark.stamp.version.0, 2);
     let late = conflict(there.handle(reader, change("other"), Millis(2)));
     assert!(matches!(late, Conflict::VersionMismatch { .. }), "{late}");
     let exists = conflict(there.handle(reader, create("again"), Millis(2)));
     assert!(matches!(exists, Conflict::AlreadyExists { .. }), "{exists}");
-    let Ok(Answer::Read(newest)) = there.handle(reader, read(), Millis(2)) else { panic!() };
-    assert_eq!(newest.grant.mark.stamp.version.0, 2);
 }
 
 #[test]

@@ -15,8 +15,8 @@ pub(crate) struct GcArgs {
 pub(crate) fn run(args: &GcArgs) -> miette::Result<()> {
     let swept = args.place.with_or_without_daemon(async |client| client.gc().await)?;
     println!(
-        "{} records name {} contents; removed {}, and {} are too young",
-        swept.records, swept.reachable, swept.removed, swept.young
+        "{} contents are in use; removed {} others, and {} are too young to be removed",
+        swept.reachable, swept.removed, swept.young
     );
     Ok(())
 }

@@ -9,12 +9,12 @@ use lrrc_store::{
 };
 #[cfg(feature = "etcd")]
 use lrrc_store::{EtcdBackend, EtcdConfig};
-use miette::{IntoDiagnostic, miette};
+use miette::IntoDiagnostic;
 use tokio::runtime::Runtime;
 
 #[cfg(feature = "etcd")]
 use super::open_content;
-use super::{PlaceArgs, open_home, runtime};
+use super::{PlaceArgs, make_folder, open_home, runtime};
 
 /// Serve the artifacts of a folder until interrupted.
 #[derive(Debug, Args)]
@@ -67,8 +67,7 @@ pub(crate) fn run(args: &ServeArgs) -> miette::Result<()> {
         ..Rules::default()
     };
     let limits = Limits { content_bytes_max: args.content_mib.saturating_mul(1 << 20), ..Limits::default() };
-    std::fs::create_dir_all(&args.place.folder)
-        .map_err(|error| miette!("cannot make {}: {error}", args.place.folder.display()))?;
+    make_folder(&args.place.folder)?;
     let (config, clock, runtime) = (HomeConfig { rules, limits }, Clock::start(), runtime()?);
     let listener = runtime.block_on(Listener::open(&args.place.address())).into_diagnostic()?;
     if args.memory {
