@@ -64,7 +64,13 @@ struct Drafts {
 
 impl Actor {
     pub(super) fn new(at: usize, scene: &Scene) -> Self {
-        Self { at, agent: Agent::new(scene.settings.agent), connection: None, doing: Doing::Nothing, missed: None }
+        Self {
+            at,
+            agent: Agent::new(scene.settings.agent),
+            connection: None,
+            doing: Doing::Nothing,
+            missed: None,
+        }
     }
 
     /// What it was at is gone, as after a crash.
