@@ -8,6 +8,5 @@ target="${CARGO_TARGET_DIR:-target}"
 venv="$target/peer-venv"
 [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
 "$venv/bin/pip" install --quiet --disable-pip-version-check agent-coherence==0.15.0 pyyaml==6.0.3
-cargo build --release --quiet -p lrrc-sim --bench peer_times
 cargo bench --quiet -p lrrc-sim --bench peer_times > "$target/peer-rust.json"
 "$venv/bin/python" -W ignore crates/sim/benches/peer/python.py "$target/peer-rust.json"

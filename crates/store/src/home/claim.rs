@@ -8,7 +8,7 @@ use super::record::conflict;
 use crate::backend::Backend;
 use crate::error::Refusal;
 use crate::name::Name;
-use crate::wire::{Answer, Claimed, Ticket, Waiting};
+use crate::wire::{Answer, Claimed, Says, Ticket, Waiting};
 
 impl<B: Backend> Home<B> {
     /// The claim, or a place in the queue. An acquire without a ticket cannot be told when its turn comes.
@@ -73,7 +73,13 @@ impl<B: Backend> Home<B> {
         if tickets.is_empty() {
             let name = name.clone();
             // The place is soft: where the storage fails, the lease of the claim that comes of it ends it.
-            let _ = self.release(agent, &name, now);
+            let released = self.release(agent, &name, now);
+            // The claim may have come with the same step, unheard, and gone again; the copy went with it.
+            if let Ok(Answer::Released { mark }) = released
+                && !self.line(&name, agent).is_valid()
+            {
+                self.say(agent, Says::Invalidate { name, mark });
+            }
         }
     }
 
