@@ -107,7 +107,7 @@ pub enum Happened {
     WatchGap(String),
     /// The session stands.
     Up(AgentId),
-    /// The session is over, and every copy is dropped. Call [`Agent::connected`] on a new connection.
+    /// The session is over, and every copy is dropped. Call [`Agent::connected`](crate::Agent::connected) on a new connection.
     Down(Refusal),
 }
 
