@@ -263,7 +263,7 @@ impl Actor {
                 self.studied(name, rest, drafts, &read, scene)
             }
             (Task::Publish { written, claim }, Outcome::Answer(answer)) => {
-                self.published(written, claim, &answer, scene)
+                self.published(&written, claim, &answer, scene)
             }
             (Task::Delete(name), _) => {
                 scene.truth.delete_answered(name.as_str());
@@ -300,7 +300,7 @@ impl Actor {
 
     fn published(
         &mut self,
-        written: Vec<(Name, Digest)>,
+        written: &[(Name, Digest)],
         claim: Option<Generation>,
         answer: &Answer,
         scene: &mut Scene,
@@ -314,8 +314,7 @@ impl Actor {
             scene.tally.commits += 1;
             scene.truth.acknowledge(name.as_str(), committed.mark.stamp, *digest)?;
         }
-        let (Some(generation), [(name, _)], [committed]) = (claim, written.as_slice(), committed.as_slice())
-        else {
+        let (Some(generation), [(name, _)], [committed]) = (claim, written, committed.as_slice()) else {
             return Ok(());
         };
         match scene.random.random_range(0..10) {

@@ -106,7 +106,7 @@ impl Truth {
         at: Millis,
     ) -> Result<(), Broken> {
         let Some(ledger) = after.map(Record::ledger) else {
-            let lives = self.lives.get_mut(name).and_then(|lives| lives.last_entry());
+            let lives = self.lives.get_mut(name).and_then(BTreeMap::last_entry);
             if let Some(mut life) = lives.filter(|_| before.is_some()) {
                 life.get_mut().ended.get_or_insert(at);
             }
