@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use lrrc_coherence::trace::{TraceLine, What};
-use lrrc_coherence::{AgentId, Event, Line, Mark, Record, Rules, Write, commit_all, invariant, step};
+use lrrc_coherence::{AgentId, Event, Ledger, Line, Mark, Record, Rules, Write, commit_all, invariant, step};
 
 use super::truth::Truth;
 use crate::verdict::Broken;
@@ -64,7 +64,7 @@ impl Mirror {
         if !agrees {
             let what = format!(
                 "the home says {line:?}, and the protocol {result:?} at {:?}",
-                ledger.map(lrrc_coherence::Ledger::mark)
+                ledger.map(Ledger::mark)
             );
             return Err(Broken::Protocol { what });
         }
@@ -89,14 +89,14 @@ impl Mirror {
             after.iter_mut().zip(members).map(|(record, (_, write))| (record, write.clone())).collect();
         let result = commit_all(&mut pairs, agent, line.at, &self.rules);
         let [old, new] = [&before, &after].map(|records| records.iter().collect::<Vec<_>>());
-        invariant::joint(&old, result.is_ok(), &new).map_err(law)?;
+        invariant::joint(&old, result.is_ok(), &new).map_err(|broken| law(&broken))?;
         if result.is_ok() != line.conflict.is_none() {
             return Err(Broken::Protocol {
                 what: format!("the home says {line:?}, and the protocol {result:?}"),
             });
         }
         for ((name, before), after) in names.zip(before).zip(after) {
-            invariant::record(&after).map_err(law)?;
+            invariant::record(&after).map_err(|broken| law(&broken))?;
             truth.moved(name, Some(&before), Some(&after), line.at)?;
             self.records.insert(name.to_owned(), after);
         }
@@ -104,7 +104,6 @@ impl Mirror {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is the argument of map_err")]
-fn law(broken: invariant::Broken) -> Broken {
+fn law(broken: &invariant::Broken) -> Broken {
     Broken::Protocol { what: broken.to_string() }
 }
