@@ -41,6 +41,13 @@ fn broken_rules_are_found() {
 }
 
 #[test]
+fn every_seed_is_run_also_the_largest() {
+    let found = world::run_many(u64::MAX, 2, &WorldConfig::default(), &|| {});
+    let [last, first] = [u64::MAX, 0].map(|seed| world::run(seed, &WorldConfig::default()).tally);
+    assert_eq!(found.tally, last.plus(first));
+}
+
+#[test]
 fn a_seed_is_a_run() {
     let config = WorldConfig::default();
     for seed in [3, 42] {

@@ -14,7 +14,7 @@ pub struct Found {
     pub broken: Vec<u64>,
 }
 
-/// Runs the worlds of `count` seeds from `first` on, on every core; `done` is called after each.
+/// Runs the worlds of `count` seeds from `first` on (0 follows the largest), on every core; `done` is called after each.
 #[must_use]
 pub fn run_many(first: u64, count: u64, config: &WorldConfig, done: &(impl Fn() + Sync)) -> Found {
     let one = |seed: u64| {
@@ -22,12 +22,14 @@ pub fn run_many(first: u64, count: u64, config: &WorldConfig, done: &(impl Fn() 
         done();
         Found { tally: verdict.tally, broken: verdict.broken.map(|_| seed).into_iter().collect() }
     };
-    let seeds = first..first.saturating_add(count);
-    let mut found = seeds.into_par_iter().map(one).reduce(Found::default, |mut all, one| {
-        all.tally = all.tally.plus(one.tally);
-        all.broken.extend(one.broken);
-        all
-    });
+    let mut found = (0..count).into_par_iter().map(|offset| one(first.wrapping_add(offset))).reduce(
+        Found::default,
+        |mut all, one| {
+            all.tally = all.tally.plus(one.tally);
+            all.broken.extend(one.broken);
+            all
+        },
+    );
     found.broken.sort_unstable();
     found
 }

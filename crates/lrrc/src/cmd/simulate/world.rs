@@ -89,7 +89,7 @@ fn print(first: u64, runs: u64, tally: &Tally, broken: usize) {
     for (name, count) in rows {
         table.add_row([name.to_owned(), count.to_string()]);
     }
-    println!("seeds {first} to {}\n{table}", first.saturating_add(runs - 1));
+    println!("seeds {first} to {}\n{table}", first.wrapping_add(runs - 1));
 }
 
 /// The last lines of a run, and how it ended.
