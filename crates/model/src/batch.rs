@@ -12,7 +12,7 @@ use lrrc_episode::Role;
 use lrrc_episode::observe::{AGENT_ROWS, CallObservation, EpisodeObservation, ITEM_BUCKETS, Mode};
 
 use crate::call::{FlatCalls, Foreseen};
-use crate::decoder::{Asked, CANDIDATE_INPUTS, ROLE_FLAGS};
+use crate::decoder::{Asked, STEPPED_INPUTS, push_inputs};
 use crate::error::PolicyError;
 use crate::pack::{GroupPack, SegmentPack, ints, pack_groups, pack_segments};
 use crate::rivals::Rivals;
@@ -242,12 +242,6 @@ fn segment_roles(episode: &EpisodeObservation) -> Vec<usize> {
     roles
 }
 
-/// Appends the inputs of one candidate: features, then role flags.
-pub(crate) fn push_inputs(inputs: &mut Vec<f32>, features: &[f32], role: usize) {
-    inputs.extend_from_slice(features);
-    inputs.extend((0..ROLE_FLAGS).map(|flag| if flag == role { 1.0 } else { 0.0 }));
-}
-
 /// Flags of one mode.
 pub(crate) fn mode_flags(mode: Mode) -> impl Iterator<Item = f32> {
     Mode::ALL.into_iter().map(move |other| if other == mode { 1.0 } else { 0.0 })
@@ -345,7 +339,7 @@ impl Flat {
             state_of: ints(self.state_of, device),
             query_of: ints(self.query_of, device),
             decision_of: ints(self.decision_of, device),
-            inputs: Tensor::from_data(TensorData::new(self.inputs, [pairs, CANDIDATE_INPUTS]), device),
+            inputs: Tensor::from_data(TensorData::new(self.inputs, [pairs, STEPPED_INPUTS]), device),
             modes: Tensor::from_data(TensorData::new(self.modes, [pairs, modes]), device),
             read_of: ints(self.read_of, device),
             agent: ints(self.agent, device),

@@ -14,6 +14,8 @@ use crate::init::Init;
 pub(crate) const CANDIDATE_INPUTS: usize = FEATURES + ROLE_FLAGS;
 /// Roles, and "outside all turns".
 pub(crate) const ROLE_FLAGS: usize = Role::ALL.len() + 1;
+/// Numbers given for a candidate with the places of its features on the steps.
+pub(crate) const STEPPED_INPUTS: usize = CANDIDATE_INPUTS + (STEPS.len() - 1) * FEATURES;
 /// Numbers beside the vectors in the winner head: log counts of segments and of tokens.
 pub(crate) const RIVAL_COUNTS: usize = 2;
 
@@ -76,7 +78,7 @@ pub(crate) struct Asked {
     pub(crate) query_of: Tensor<1, Int>,
     /// Pair → decision.
     pub(crate) decision_of: Tensor<1, Int>,
-    /// Features and role flags `[pairs, inputs]`.
+    /// Features and role flags, then the places of the features on the steps `[pairs, inputs]`.
     pub(crate) inputs: Tensor<2>,
     /// Mode flags of each pair `[pairs, modes]`.
     pub(crate) modes: Tensor<2>,
@@ -91,7 +93,7 @@ pub(crate) struct Asked {
 impl Decoder {
     pub(crate) fn new(config: &CoordinatorConfig, init: &mut Init<'_>) -> Self {
         let (d, m, hidden) = (config.width, config.prompt_width, config.hidden);
-        let told = CANDIDATE_INPUTS + if config.steps { (STEPS.len() - 1) * FEATURES } else { 0 };
+        let told = if config.steps { STEPPED_INPUTS } else { CANDIDATE_INPUTS };
         Self {
             prompt: init.linear(config.rank * d, m, true),
             query: init.linear(d, d, false),
@@ -145,36 +147,45 @@ impl Decoder {
             Tensor::zeros([asked.inputs.dims()[0], r], &candidates.device())
         };
         let compared = self.compare(candidates, queries, asked);
-        let inputs = self.stepped(self.visible(asked.inputs.clone()));
-        let input = Tensor::cat(vec![read, compared, inputs.clone()], 1);
         let call = self.call(prompts, asked).select(0, asked.decision_of.clone());
-        let hidden = relu(self.candidate.forward(input).add(call));
+        let (told, direct) = self.told(asked);
+        let learned = Tensor::cat(vec![read, compared], 1);
+        let [_, width] = learned.dims();
+        let learned = learned.matmul(self.candidate.weight.val().narrow(0, 0, width));
+        let hidden = relu(learned.add(told).add(call));
         let hidden = relu(self.mixer.forward(hidden.clone())).add(hidden);
-        let direct = inputs.matmul(self.direct.val()).mul(asked.modes.clone()).sum_dim(1);
         self.output.forward(hidden).add(direct).squeeze_dim(1)
     }
 
-    /// Candidate inputs `[pairs, inputs]`, and how far each feature has come on each of the [`STEPS`], 0 to 1.
-    fn stepped(&self, inputs: Tensor<2>) -> Tensor<2> {
-        if !self.steps {
-            return inputs;
+    /// What the given numbers add to the hidden layer `[pairs, hidden]`, and to the logit `[pairs, 1]`. No gradient goes to
+    /// what is given, so its product stands apart from that of the learned inputs.
+    fn told(&self, asked: &Asked) -> (Tensor<2>, Tensor<2>) {
+        let inputs = self.visible(asked.inputs.clone());
+        let [_, told] = inputs.dims();
+        let weight = self.candidate.weight.val();
+        let [all, hidden] = weight.dims();
+        let weights = Tensor::cat(vec![weight.narrow(0, all - told, told), self.direct.val()], 1);
+        let both = inputs.matmul(weights);
+        let direct = both.clone().narrow(1, hidden, Mode::ALL.len()).mul(asked.modes.clone()).sum_dim(1);
+        let mut added = both.narrow(1, 0, hidden);
+        if let Some(bias) = &self.candidate.bias {
+            added = added.add(bias.val().unsqueeze());
         }
-        let features = inputs.clone().narrow(1, 0, FEATURES);
-        let place =
-            |ends: &[f32]| features.clone().sub_scalar(ends[0]).div_scalar(ends[1] - ends[0]).clamp(0.0, 1.0);
-        let places = STEPS.windows(2).map(place);
-        Tensor::cat(std::iter::once(inputs.clone()).chain(places).collect(), 1)
+        (added, direct)
     }
 
-    /// Candidate inputs `[pairs, inputs]` without those that the configuration hides.
+    /// The inputs `[pairs, inputs]` that the configuration shows.
     fn visible(&self, inputs: Tensor<2>) -> Tensor<2> {
+        let inputs = if self.steps { inputs } else { inputs.narrow(1, 0, CANDIDATE_INPUTS) };
         if self.context_features {
             return inputs;
         }
-        let shown = |at: usize| f32::from(u8::from(!(FORM_FEATURES..FEATURES).contains(&at)));
-        let mask: Vec<f32> = (0..CANDIDATE_INPUTS).map(shown).collect();
-        let mask = Tensor::from_data(TensorData::new(mask, [1, CANDIDATE_INPUTS]), &inputs.device());
-        inputs.mul(mask)
+        let [_, width] = inputs.dims();
+        let is_place = |at: usize| at >= CANDIDATE_INPUTS;
+        let feature = |at: usize| if is_place(at) { (at - CANDIDATE_INPUTS) % FEATURES } else { at };
+        let shown = |at: usize| f32::from(u8::from(!(FORM_FEATURES..FEATURES).contains(&feature(at))));
+        let mask: Vec<f32> = (0..width).map(shown).collect();
+        inputs.mul(Tensor::from_data(TensorData::new(mask, [1, width]), &self.direct.val().device()))
     }
 
     /// `h_i·q_t` by head, for each pair `[pairs, heads]`.
@@ -232,6 +243,17 @@ impl Decoder {
         let direct = form.matmul(self.rival_direct.val());
         let strength = self.rival_output.forward(hidden).add(direct).reshape([n, two]);
         strength.clone().narrow(1, 0, 1).sub(strength.narrow(1, 1, 1)).squeeze_dim(1)
+    }
+}
+
+/// Appends what is given for one candidate: its features, its role flags, and how far each feature has come on each of the
+/// [`STEPS`], 0 to 1.
+pub(crate) fn push_inputs(inputs: &mut Vec<f32>, features: &[f32], role: usize) {
+    inputs.extend_from_slice(features);
+    inputs.extend((0..ROLE_FLAGS).map(|flag| if flag == role { 1.0 } else { 0.0 }));
+    for ends in STEPS.windows(2) {
+        let width = ends[1] - ends[0];
+        inputs.extend(features.iter().map(|feature| ((feature - ends[0]) / width).clamp(0.0, 1.0)));
     }
 }
 

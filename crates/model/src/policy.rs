@@ -15,10 +15,11 @@ use lrrc_episode::observe::{
     AGENT_ROWS, Candidate, Decision, EpisodeObservation, Mode, RIVAL_FEATURES, Rivals, SegmentObservation,
 };
 
-use crate::batch::{Flat, mode_flags, push_inputs};
+use crate::batch::{Flat, mode_flags};
 use crate::cell::Cell;
 use crate::config::CoordinatorConfig;
 use crate::coordinator::Coordinator;
+use crate::decoder::push_inputs;
 use crate::error::{PolicyError, RecordError};
 use crate::pack::{ints, pack_groups, pack_segments};
 use crate::record::{Checkpoint, Meta};

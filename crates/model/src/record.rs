@@ -13,6 +13,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use burn::tensor::Device;
 use lrrc_episode::observe::{CALL_FEATURES, FEATURES, RIVAL_FEATURES};
@@ -229,10 +230,15 @@ fn read_config(path: &Path) -> Result<CoordinatorConfig, RecordError> {
 /// # Errors
 /// [`RecordError::Io`] with the file; an existing file is then unchanged.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), RecordError> {
-    let fresh = beside(path, "new");
-    write_file(&fresh, bytes)
-        .and_then(|()| fs::rename(&fresh, path).map_err(at(path)))
-        .and_then(|()| path.parent().map_or(Ok(()), sync))
+    // A name of its own for each write: processes of one sweep write the same list at the same time.
+    static WRITES: AtomicU64 = AtomicU64::new(0);
+    let number = WRITES.fetch_add(1, Ordering::Relaxed);
+    let fresh = beside(path, &format!("{}-{number}.new", std::process::id()));
+    let written = write_file(&fresh, bytes).and_then(|()| fs::rename(&fresh, path).map_err(at(path)));
+    if written.is_err() {
+        drop(fs::remove_file(&fresh));
+    }
+    written.and_then(|()| path.parent().map_or(Ok(()), sync))
 }
 
 fn write_file(path: &Path, bytes: &[u8]) -> Result<(), RecordError> {
