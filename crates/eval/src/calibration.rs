@@ -11,14 +11,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
+    knob::Looks,
     method::Method,
-    replay::{Scores, calibrate, kept_share, viewers},
+    replay::{Scores, kept_share, viewers},
 };
 
 /// Aimed at less than the budget by this factor, since other episodes may keep more than the validation episodes.
 const SAFETY: f64 = 0.98;
-/// Halvings of the logarithm of the knob's range.
-pub(crate) const STEPS: usize = 18;
+
+/// Shares of the history, in per mille, for which thresholds are set. They lie close together, because the logarithm of a
+/// threshold is no straight line over the shares: below what the verbatim tail takes, there is no threshold at all.
+const GRID: [u32; 22] = [
+    50, 75, 100, 125, 150, 175, 200, 225, 250, 275, 300, 325, 350, 375, 400, 425, 450, 475, 500, 600, 750,
+    900,
+];
 
 /// What the calls of a data set are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -79,20 +85,22 @@ impl Calibration {
 
     /// Sets the knobs of the frozen modes on validation episodes with their learned scores.
     #[must_use]
-    pub fn set(observed: &[Observed], scores: &[Scores], counter: &TokenCounter, budgets: &[f64]) -> Self {
+    pub fn set(observed: &[Observed], scores: &[Scores], counter: &TokenCounter) -> Self {
         let kind = Kind::of(observed);
         let mut viewers = viewers(observed, counter);
         let mut knobs = BTreeMap::new();
         for method in [Method::LrrcIngest, Method::LrrcOnce] {
-            let of = |keep: &f64| {
+            let mut looks = Looks::default();
+            let of = |per_mille: u32| {
                 let share = |knob| {
                     kept_share(observed, &mut viewers, method.whole(), |at| {
                         method.plan(&observed[at], &scores[at], knob)
                     })
                 };
-                (per_mille(*keep), calibrate(method.knob_range(kind), keep * SAFETY, STEPS, share))
+                let target = f64::from(per_mille) / 1000.0 * SAFETY;
+                (per_mille, looks.find(method.knob_range(kind), target, share))
             };
-            knobs.insert(method.mode().name().to_owned(), budgets.iter().map(of).collect());
+            knobs.insert(method.mode().name().to_owned(), GRID.into_iter().map(of).collect());
         }
         Self(knobs)
     }

@@ -11,9 +11,10 @@ use rayon::prelude::*;
 
 use crate::{
     EvalError,
-    calibration::{Calibration, Kind, STEPS},
+    calibration::{Calibration, Kind},
+    knob::Looks,
     method::{Method, Scorer, learned_scores},
-    replay::{Scores, calibrate, kept_share, measure_all, viewers},
+    replay::{Scores, kept_share, measure_all, viewers},
     replays::{BudgetReplays, MethodReplays, Played, Replays},
     rule::surprisal::Background,
     trees::Trees,
@@ -114,11 +115,11 @@ impl Arena<'_> {
         let own = (!is_coordinator).then(|| self.scores(method, self.observed)).transpose()?;
         let policy_scores = self.policy_scores.take();
         let scores = own.as_ref().or(policy_scores.as_ref()).map_or(&[][..], Vec::as_slice);
-        let mut budgets = Vec::new();
+        let (mut budgets, mut looks) = (Vec::new(), Looks::default());
         for keep in self.request.budgets.clone() {
             let row = match budgets.last() {
                 Some(last) if !method.has_budget() => BudgetReplays { keep, ..BudgetReplays::clone(last) },
-                _ => self.budget(method, scores, keep),
+                _ => self.budget(method, scores, keep, &mut looks),
             };
             budgets.push(row);
         }
@@ -139,8 +140,8 @@ impl Arena<'_> {
         }
     }
 
-    fn budget(&mut self, method: Method, scores: &[Scores], keep: f64) -> BudgetReplays {
-        let knob = self.knob(method, scores, keep);
+    fn budget(&mut self, method: Method, scores: &[Scores], keep: f64, looks: &mut Looks) -> BudgetReplays {
+        let knob = self.knob(method, scores, keep, looks);
         let observed = self.observed;
         let plan = |at: usize| method.plan(&observed[at], &scores[at], knob);
         BudgetReplays { keep, counts: measure_all(observed, &mut self.viewers, method.whole(), plan) }
@@ -148,7 +149,7 @@ impl Arena<'_> {
 
     /// Frozen modes take the knob that was set on validation episodes; the others, and a frozen mode whose
     /// checkpoint brings no calibration, take the one that keeps the wanted share here, which needs no label.
-    fn knob(&mut self, method: Method, scores: &[Scores], keep: f64) -> f64 {
+    fn knob(&mut self, method: Method, scores: &[Scores], keep: f64, looks: &mut Looks) -> f64 {
         if !method.has_budget() {
             return 1.0;
         }
@@ -164,7 +165,7 @@ impl Arena<'_> {
         }
         let observed = self.observed;
         let viewers = &mut self.viewers;
-        calibrate(method.knob_range(self.kind), keep, STEPS, |knob| {
+        looks.find(method.knob_range(self.kind), keep, |knob| {
             kept_share(observed, viewers, method.whole(), |at| method.plan(&observed[at], &scores[at], knob))
         })
     }
@@ -172,7 +173,7 @@ impl Arena<'_> {
     /// Median over some episodes of the milliseconds, on one core, that the method takes for 1,000 tokens of
     /// history shown to calls: features, scores, selection and rendering, each from nothing.
     fn time(&mut self, method: Method, scores: &[Scores]) -> Result<f64, EvalError> {
-        let knob = self.knob(method, scores, TIMED_KEEP);
+        let knob = self.knob(method, scores, TIMED_KEEP, &mut Looks::default());
         let modes: Vec<Mode> = if method.has_budget() { vec![method.mode()] } else { Vec::new() };
         let options = ObserveOptions { modes };
         let mut per_1k = Vec::new();

@@ -9,14 +9,13 @@ use lrrc_model::Policy;
 
 use crate::{
     EvalError,
+    knob::calibrate,
     method::{Method, learned_scores},
-    replay::{Scores, calibrate, kept_share, viewers},
+    replay::{Scores, kept_share, viewers},
     study::Failure,
     view::Kept,
 };
 
-/// Halvings of the logarithm of the knob's range.
-const STEPS: usize = 14;
 /// Longest text shown around a value, in characters.
 const MAX_CHARS: usize = 400;
 
@@ -35,7 +34,7 @@ pub fn failures(
     let scores = learned_scores(policy, observed)?;
     let kind = crate::calibration::Kind::of(observed);
     let mut viewers = viewers(observed, counter);
-    let knob = calibrate(method.knob_range(kind), keep, STEPS, |knob| {
+    let knob = calibrate(method.knob_range(kind), keep, |knob| {
         let plan = |at: usize| method.plan(&observed[at], &scores[at], knob);
         kept_share(observed, &mut viewers, method.whole(), plan)
     });

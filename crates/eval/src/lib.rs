@@ -7,6 +7,7 @@ mod error;
 mod evaluate;
 mod failures;
 pub mod html;
+mod knob;
 mod method;
 mod metric;
 pub mod plot;
@@ -29,13 +30,14 @@ pub use calls::{
 pub use error::EvalError;
 pub use evaluate::{BUDGETS, Evaluation, evaluate, observe_all};
 pub use failures::failures;
+pub use knob::{Looks, calibrate};
 pub use method::{Method, Scorer, learned_scores};
 pub use metric::{Counts, Share, Whole, measure};
-pub use replay::{calibrate, kept_share};
+pub use replay::kept_share;
 pub use replays::{BudgetReplays, MethodReplays, Played, Replays};
 pub use report::{BudgetRow, MethodRow, Report};
 pub use rule::surprisal::Background;
-pub use trees::Trees;
+pub use trees::{Growth, Trees};
 pub use view::{DIGEST_MARK_TOKENS, Kept, Rendered, Viewer};
 pub use winner::{
     Predictor, Verdict, View, WinnerReport, WinnerRequest, WinnerRow, digest_answers, verdicts,

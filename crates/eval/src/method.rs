@@ -234,9 +234,8 @@ impl Method {
             | Self::TextRank
             | Self::Unigram
             | Self::Trigram => replay::by_score(observed, scores, limit),
-            Self::Coverage | Self::TreesRerank | Self::NoState | Self::LrrcRerank | Self::OracleSegment => {
-                replay::rerank(observed, scores, limit)
-            }
+            Self::Coverage | Self::OracleSegment => replay::coverage(observed, scores, limit),
+            Self::TreesRerank | Self::NoState | Self::LrrcRerank => replay::rerank(observed, scores, limit),
             Self::TreesOnce | Self::LrrcOnce => replay::once(observed, scores, limit),
             Self::TreesIngest | Self::LrrcIngest => replay::ingest(observed, scores, (1.0 / knob) as f32),
             Self::OracleValue => oracle_value::plan(observed, limit),

@@ -27,9 +27,10 @@ use crate::{
     EvalError,
     calibration::{Calibration, Kind},
     evaluate::observe_all,
+    knob::Looks,
     method::{Method, learned_scores},
     metric::{Counts, measure},
-    replay::{Scores, calibrate, kept_share, viewers},
+    replay::{Scores, kept_share, viewers},
     replays::numbered,
     stats::{RESAMPLES, cluster_bootstrap},
     view::Viewer,
@@ -53,9 +54,6 @@ pub use strategy::{Scoring, Strategy};
 pub const OUTPUT_PRICE: f64 = 5.0;
 /// Shares of the history that are kept, unless asked otherwise.
 pub const PRICED_BUDGETS: [f64; 4] = [0.20, 0.30, 0.40, 0.50];
-
-/// Halvings of the logarithm of a knob's range: its end is known to within 1 %.
-const STEPS: usize = 12;
 
 /// What to price.
 pub struct Pricing<'a> {
@@ -106,7 +104,7 @@ pub fn price(request: &Pricing<'_>, on_strategy: impl Fn(Strategy)) -> Result<Pr
         rule_scores: observed.par_iter().map(coverage).collect(),
         learned_scores: request.policy.map(|policy| learned_scores(policy, &observed)).transpose()?,
         through: Vec::new(),
-        knobs: BTreeMap::new(),
+        looks: BTreeMap::new(),
     };
     till.through = till.run(Strategy::FULL, 1.0).bills;
     let mut rows = Vec::new();
@@ -138,8 +136,8 @@ struct Till<'a> {
     learned_scores: Option<Vec<Scores>>,
     /// What pass-through costs.
     through: Vec<Bill>,
-    /// Knobs found so far, by the bits of the share to keep.
-    knobs: BTreeMap<(Method, Scoring, u64), f64>,
+    /// Knobs looked at so far.
+    looks: BTreeMap<(Method, Scoring), Looks>,
 }
 
 /// What a session costs: a charge for each provider.
@@ -177,12 +175,8 @@ impl Till<'_> {
         }
         let scores = scores(strategy, &self.rule_scores, self.learned_scores.as_deref());
         let (observed, viewers, range) = (self.observed, &mut self.viewers, method.knob_range(self.kind));
-        *self.knobs.entry((method, strategy.scoring, keep.to_bits())).or_insert_with(|| {
-            calibrate(range, keep, STEPS, |knob| {
-                kept_share(observed, viewers, method.whole(), |at| {
-                    method.plan(&observed[at], &scores[at], knob)
-                })
-            })
+        self.looks.entry((method, strategy.scoring)).or_default().find(range, keep, |knob| {
+            kept_share(observed, viewers, method.whole(), |at| method.plan(&observed[at], &scores[at], knob))
         })
     }
 

@@ -64,24 +64,62 @@ pub(crate) fn offers(
     (offers, value)
 }
 
-/// Decides anew at every call.
+/// Decides anew at every call, by coverage.
+#[must_use]
+pub(crate) fn coverage(observed: &Observed, scores: &Scores, limit: impl Fn(&Call) -> Limit) -> Plan {
+    let plan = |call: &Call| covering(observed, call, scores, limit(call));
+    observed.calls.iter().map(plan).collect()
+}
+
+/// Decides anew at every call: by coverage, or for a query by passages.
 #[must_use]
 pub(crate) fn rerank(observed: &Observed, scores: &Scores, limit: impl Fn(&Call) -> Limit) -> Plan {
-    let history = &observed.history;
-    let plan = |call: &Call| {
-        let mut kept = tail(observed, call);
-        if let Some(decision) = decision_of(observed, call, Mode::Rerank) {
-            let mut shown = Shown::new();
-            let newest = (call.tail_from..call.turn).flat_map(|turn| history.range(turn));
-            newest.for_each(|at| shown.show(history, at));
-            let (offers, value) = offers(history, observed, decision, &scores[decision]);
-            for at in select(history, &offers, &value, &mut shown, limit(call)) {
-                kept.keep(at);
-            }
+    let plan = |call: &Call| match decision_of(observed, call, Mode::Rerank) {
+        Some(decision) if call.query.is_some() => {
+            let mut kept = tail(observed, call);
+            let chosen = passages(observed, decision, &scores[decision], limit(call));
+            chosen.into_iter().for_each(|at| kept.keep(at));
+            kept
         }
-        kept
+        _ => covering(observed, call, scores, limit(call)),
     };
     observed.calls.iter().map(plan).collect()
+}
+
+/// What a call sees by coverage: its tail, and what shows most that the tail does not.
+fn covering(observed: &Observed, call: &Call, scores: &Scores, limit: Limit) -> Kept {
+    let history = &observed.history;
+    let mut kept = tail(observed, call);
+    if let Some(decision) = decision_of(observed, call, Mode::Rerank) {
+        let mut shown = Shown::new();
+        let newest = (call.tail_from..call.turn).flat_map(|turn| history.range(turn));
+        newest.for_each(|at| shown.show(history, at));
+        let (offers, value) = offers(history, observed, decision, &scores[decision]);
+        for at in select(history, &offers, &value, &mut shown, limit) {
+            kept.keep(at);
+        }
+    }
+    kept
+}
+
+/// What a query is answered with: whole passages, best first. A question asks what was said, not for one value, so what is
+/// said twice is not paid for once, and a segment is worth what the turn around it is: its mean score by tokens.
+fn passages(observed: &Observed, decision: usize, scores: &[f32], limit: Limit) -> Vec<usize> {
+    let history = &observed.history;
+    let turn = |at: usize| history.place(at).turn as usize;
+    let cost = |at: usize| history.segment(at).cost.max(1) as f32;
+    let mut sums = vec![(0.0f32, 0.0f32); history.turns().len()];
+    for (candidate, score) in observed.candidates(decision).zip(scores) {
+        let (worth, tokens) = &mut sums[turn(candidate.segment)];
+        *worth += score * cost(candidate.segment);
+        *tokens += cost(candidate.segment);
+    }
+    let offer = |candidate: &Candidate| {
+        let (worth, tokens) = sums[turn(candidate.segment)];
+        Offer { segment: candidate.segment, own: worth / tokens * cost(candidate.segment) }
+    };
+    let offers: Vec<Offer> = observed.candidates(decision).map(offer).collect();
+    select(history, &offers, &vec![0.0; history.items().len()], &mut Shown::new(), limit)
 }
 
 /// Decides each turn when it leaves the verbatim tail, and never again.
@@ -95,11 +133,15 @@ pub(crate) fn once(observed: &Observed, scores: &Scores, limit: impl Fn(&Call) -
             frozen.clear();
         }
         if let Some(decision) = decision_of(observed, call, Mode::Once) {
-            let mut shown = Shown::new();
-            let newest = (call.tail_from..call.turn).flat_map(|turn| history.range(turn));
-            newest.chain(frozen.iter().copied()).for_each(|at| shown.show(history, at));
-            let (offers, value) = offers(history, observed, decision, &scores[decision]);
-            frozen.extend(select(history, &offers, &value, &mut shown, limit(call)));
+            if call.query.is_some() {
+                frozen.extend(passages(observed, decision, &scores[decision], limit(call)));
+            } else {
+                let mut shown = Shown::new();
+                let newest = (call.tail_from..call.turn).flat_map(|turn| history.range(turn));
+                newest.chain(frozen.iter().copied()).for_each(|at| shown.show(history, at));
+                let (offers, value) = offers(history, observed, decision, &scores[decision]);
+                frozen.extend(select(history, &offers, &value, &mut shown, limit(call)));
+            }
         }
         frozen.iter().for_each(|at| kept.keep(*at));
         kept
@@ -253,15 +295,4 @@ pub(crate) fn measure_all(
 #[must_use]
 pub(crate) fn viewers<'a>(observed: &'a [Observed], counter: &'a TokenCounter) -> Vec<Viewer<'a>> {
     observed.iter().map(|observed| Viewer::new(&observed.history, counter)).collect()
-}
-
-/// Finds the knob in `range` (geometric) at which a monotone growing `share(knob)` is nearest to, and not above,
-/// `target`; returns the knob.
-pub fn calibrate(range: (f64, f64), target: f64, steps: usize, mut share: impl FnMut(f64) -> f64) -> f64 {
-    let (mut low, mut high) = (range.0.ln(), range.1.ln());
-    for _ in 0..steps {
-        let middle = f64::midpoint(low, high);
-        if share(middle.exp()) <= target { low = middle } else { high = middle }
-    }
-    low.exp()
 }

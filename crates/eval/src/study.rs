@@ -11,11 +11,10 @@ mod compare;
 use serde::{Deserialize, Serialize};
 
 pub use crate::stats::Figure;
-pub use claims::claims;
-pub use collect::{Part, TrialFigures, Verdicts, collect};
+pub use collect::{About, Part, TrialFigures, Verdicts, collect};
 
 /// Version of the file format.
-pub const STUDY_VERSION: u32 = 1;
+pub const STUDY_VERSION: u32 = 2;
 
 /// Everything a sweep found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +23,8 @@ pub struct Study {
     pub version: u32,
     /// Name of the sweep.
     pub name: String,
+    /// The arm that the comparisons and the ledger are about.
+    pub main: String,
     /// Folds of the group k-fold.
     pub folds: usize,
     /// What was trained or run.

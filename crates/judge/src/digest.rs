@@ -14,9 +14,6 @@ use rayon::prelude::*;
 
 use crate::error::JudgeError;
 
-/// Halvings of the logarithm of the knob's range.
-const KNOB_STEPS: usize = 18;
-
 /// How digests are made.
 #[derive(Clone, Copy)]
 pub(crate) struct Digester<'a> {
@@ -94,7 +91,7 @@ impl Digester<'_> {
         }
         let mut viewers: Vec<Viewer<'_>> =
             observed.iter().map(|observed| Viewer::new(&observed.history, self.counter)).collect();
-        calibrate(self.method.knob_range(kind), self.keep, KNOB_STEPS, |knob| match budget {
+        calibrate(self.method.knob_range(kind), self.keep, |knob| match budget {
             Budget::Histories => kept_share(observed, &mut viewers, self.method.whole(), |at| plan(at, knob)),
             Budget::Answers => self.answers_share(episodes, observed, |at| plan(at, knob)),
         })

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use lrrc_dataset::{Dataset, ReadOptions};
 use lrrc_episode::observe::Observed;
 use lrrc_episode::{Encoding, TokenCounter};
-use lrrc_eval::{BUDGETS, Calibration, Kind, calibrate_calls, learned_scores, observe_all};
+use lrrc_eval::{Calibration, Kind, calibrate_calls, learned_scores, observe_all};
 use lrrc_model::{Checkpoint, Policy};
 
 use crate::config::DataConfig;
@@ -22,8 +22,7 @@ pub(crate) fn calibrate(checkpoint: &mut Checkpoint, config: &DataConfig) -> Res
         if kind == Kind::Calls {
             calibrate_calls(&policy, &observed, &mut checkpoint.meta.calibration)?;
         }
-        Calibration::set(&observed, &scores, &counter, &BUDGETS)
-            .into_meta(&mut checkpoint.meta.calibration, kind);
+        Calibration::set(&observed, &scores, &counter).into_meta(&mut checkpoint.meta.calibration, kind);
     }
     Ok(())
 }

@@ -47,6 +47,9 @@ pub struct DataConfig {
     pub rival_dropout: f32,
     /// Learn from one digest of each two-model episode besides its full text.
     pub rival_digests: bool,
+    /// How far the labels of data sets of recorded calls are moved towards what boosted trees, grown on the other groups,
+    /// say of them; 0 leaves them as recorded, 1 takes the trees' word alone.
+    pub teacher: f32,
     /// Pass over faulty rows instead of stopping at the first.
     pub skip_bad: bool,
 }
@@ -61,6 +64,7 @@ impl Default for DataConfig {
             refit: false,
             rival_dropout: 0.0,
             rival_digests: false,
+            teacher: 0.0,
             skip_bad: false,
         }
     }
@@ -224,6 +228,8 @@ impl Config {
         require(data.folds == 0 || data.folds >= 3, "data.folds", data.folds, rule)?;
         let hidden = (0.0..1.0).contains(&data.rival_dropout);
         require(hidden, "data.rival_dropout", data.rival_dropout, "must lie in [0, 1)")?;
+        let teacher = (0.0..=1.0).contains(&data.teacher);
+        require(teacher, "data.teacher", data.teacher, "must lie in [0, 1]")?;
         let inside = data.folds == 0 || data.fold < data.folds;
         require(inside, "data.fold", data.fold, &format!("must be below data.folds = {}", data.folds))
     }
@@ -305,6 +311,7 @@ mod tests {
         check("", &["optim.learning_rate=0"], "optim.learning_rate = 0: must be above 0");
         check("", &["data.folds=5", "data.fold=5"], "data.fold = 5: must be below data.folds = 5");
         check("", &["data.rival_dropout=1"], "data.rival_dropout = 1: must lie in [0, 1)");
+        check("", &["data.teacher=1.5"], "data.teacher = 1.5: must lie in [0, 1]");
         check("", &["optim.micro_batch=9"], "optim.micro_batch = 9: must lie in 1..=optim.batch = 8");
         check("", &["loss.items=-1"], "loss.items = -1: must lie in [0, 1e6]");
         assert!(error("[model]\nrank = \"x\"\n", &[]).starts_with("a.toml:2: "));

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::DataConfig;
 use crate::error::TrainError;
 use crate::parallel::in_parallel;
+use crate::teacher::teach;
 
 /// Most ingest decisions for each decision of another mode.
 const INGEST_SHARE: usize = 3;
@@ -72,7 +73,14 @@ impl Data {
             };
             hash.update(source.hash.as_bytes());
             data.sources.push(source);
-            data.train.extend(observe(&train, &counter, workers));
+            let mut pupils = observe(&train, &counter, workers);
+            // Gold evidence is what people marked, not a draw: it needs no softening.
+            let recorded = train.iter().all(|episode| episode.queries.is_empty());
+            if config.teacher > 0.0 && recorded {
+                let groups: Vec<String> = train.iter().map(|episode| episode.group.clone()).collect();
+                teach(&mut pupils, &groups, config.teacher)?;
+            }
+            data.train.extend(pupils);
             if config.rival_digests {
                 data.train.extend(observe(&digests(&train, &counter, workers), &counter, workers));
             }

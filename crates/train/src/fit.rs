@@ -1,6 +1,7 @@
 //! The loop, on one page: take a batch, step, now and then save; after each epoch evaluate, save, and see whether to
 //! go on.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -22,6 +23,9 @@ use crate::schedule;
 
 /// Validation episodes on which the state is looked at after each epoch.
 const WATCHED: usize = 2;
+
+/// Decisions of a validation episode that are judged after each epoch, for each one that is learned from.
+const JUDGED: usize = 4;
 
 /// What the loop may do to the world besides files in its folder.
 pub struct Effects<'a> {
@@ -81,12 +85,13 @@ pub fn fit(
     effects: &Effects<'_>,
 ) -> Result<Outcome, TrainError> {
     data.check()?;
-    let judged = data.train.iter().filter(|episode| episode.winner.is_some() && config.loss.winner > 0.0);
-    let two_model_episodes = judged.count();
+    let voted = data.train.iter().filter(|episode| episode.winner.is_some() && config.loss.winner > 0.0);
+    let two_model_episodes = voted.count();
     let keeper = Keeper { dir: dir.join("checkpoints"), config, data_hash: &data.hash, two_model_episodes };
     let (mut learner, mut progress) = start(config, &keeper, resume)?;
     let mut log = Log::open(dir, progress.log)?;
     let total = steps_per_epoch(config, data.train.len()) * config.optim.epochs as u64;
+    let validation = judged(config, data);
     let mut ending = if progress.finished { Ending::EarlyStopped } else { Ending::Completed };
 
     while !progress.finished && progress.epoch < config.optim.epochs {
@@ -112,7 +117,7 @@ pub fn fit(
                 return Ok(outcome(Ending::Interrupted, &keeper, &learner, progress));
             }
         }
-        let record = epoch_record(config, data, &learner, &progress, began)?;
+        let record = epoch_record(config, &validation, &learner, &progress, began)?;
         check_epoch(&record, &keeper, &learner, &progress)?;
         log.epoch(&record).map_err(|error| hinted(error, &keeper))?;
         finish_epoch(&mut progress, record, config);
@@ -155,13 +160,21 @@ fn take<'a>(
     data: &'a Data,
     batch: &[usize],
     epoch: usize,
-) -> Vec<std::borrow::Cow<'a, EpisodeObservation>> {
+) -> Vec<Cow<'a, EpisodeObservation>> {
     let draw = |&index: &usize| {
         let place = (config.run.seed, epoch, index);
         let episode = schedule::sample(&data.train[index], config.data.decisions, place);
         schedule::hide_numbers(episode, config.data.rival_dropout, place)
     };
     batch.iter().map(draw).collect()
+}
+
+/// The validation episodes, each with the same few of its decisions after every epoch.
+fn judged<'a>(config: &Config, data: &'a Data) -> Vec<Cow<'a, EpisodeObservation>> {
+    let sample = |(index, episode)| {
+        schedule::sample(episode, JUDGED * config.data.decisions, (config.run.seed, usize::MAX, index))
+    };
+    data.validation.iter().enumerate().map(sample).collect()
 }
 
 /// A loss or gradient that is not a number stops the run before it reaches the weights.
@@ -224,17 +237,17 @@ fn advance(progress: &mut Progress, measured: &Measured, rate: f64, began: Insta
 
 fn epoch_record(
     config: &Config,
-    data: &Data,
+    episodes: &[Cow<'_, EpisodeObservation>],
     learner: &Learner,
     progress: &Progress,
     began: Instant,
 ) -> Result<EpochRecord, TrainError> {
-    let validation = learner.evaluate(&data.validation, &config.loss)?;
+    let validation = learner.evaluate(episodes, &config.loss)?;
     let mut train = LossValues::default();
     train.add(&progress.running, 1.0 / progress.batch.max(1) as f32);
     let policy = Policy::from_parts(&learner.averaged(), Meta::default());
     let (mut max, mut norm, mut gates) = (0.0_f32, 0.0_f32, Vec::new());
-    for episode in data.validation.iter().take(WATCHED) {
+    for episode in episodes.iter().take(WATCHED) {
         for turn in policy.diagnose(episode)? {
             max = max.max(turn.state_max);
             norm = norm.max(turn.state_norm);

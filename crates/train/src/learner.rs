@@ -118,17 +118,18 @@ impl Learner {
     /// An episode that contradicts itself.
     pub fn evaluate(
         &self,
-        episodes: &[EpisodeObservation],
+        episodes: &[impl AsRef<EpisodeObservation> + Sync],
         loss: &LossConfig,
     ) -> Result<Scores, PolicyError> {
         let model = self.averaged().valid();
         let device = self.device.clone().without_autodiff();
         let results = in_parallel(self.workers, episodes.len(), |index| {
-            let batch = Batch::new(&[&episodes[index]], &device)?;
+            let episode = episodes[index].as_ref();
+            let batch = Batch::new(&[episode], &device)?;
             let output = model.forward(&batch);
             let values = loss.compute(&output, &batch).values();
             let logits: Vec<f32> = output.logits.into_data().iter::<f32>().collect();
-            Ok((values, kept(&episodes[index], &logits)))
+            Ok((values, kept(episode, &logits)))
         });
         let (mut scores, mut counted) = (Scores::default(), 0.0_f64);
         for result in results {

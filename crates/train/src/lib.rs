@@ -31,6 +31,7 @@ mod parallel;
 mod run;
 pub mod schedule;
 mod sweep;
+mod teacher;
 mod tensorboard;
 
 pub use adamw::{AdamW, Gradients};

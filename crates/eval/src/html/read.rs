@@ -2,8 +2,6 @@
 
 use crate::study::{Curve, CurvePoint, Figure, Study};
 
-/// The arm that the report is about.
-pub(super) const MAIN_ARM: &str = "rank-8";
 /// The arm of untrained methods and ceilings.
 pub(super) const RULES: &str = "rules";
 /// The arm of boosted trees.
@@ -71,7 +69,7 @@ pub(super) fn curves<'a>(study: &'a Study, dataset: &str) -> impl Iterator<Item 
 pub(super) fn main_arm(study: &Study) -> Option<&str> {
     let named = |name: &str| study.arms.iter().find(|arm| arm.name == name);
     let any = || study.arms.iter().find(|arm| arm.rank.is_some()).or(study.arms.first());
-    named(MAIN_ARM).or_else(any).map(|arm| arm.name.as_str())
+    named(&study.main).or_else(any).map(|arm| arm.name.as_str())
 }
 
 /// Whether a method reads the future and is a ceiling, no rival.

@@ -7,9 +7,7 @@ use crate::study::{Claim, Comparison, Curve, Study};
 use super::cell::{
     Column, Row, Unit, budget, columns, figure_cell, missing, number_cell, p_cell, share_cell, table,
 };
-use super::read::{
-    MAIN_ARM, Measure, RULES, TREES, budgets, curves, datasets, is_ceiling, is_ours, label, near,
-};
+use super::read::{Measure, RULES, TREES, budgets, curves, datasets, is_ceiling, is_ours, label, near};
 
 /// Shares of the history at which tables are shown.
 pub(super) const KEEPS: [f64; 3] = [0.2, 0.3, 0.4];
@@ -231,7 +229,7 @@ pub(super) fn arms(study: &Study) -> Markup {
         number.map_or_else(missing, |number| html! { (super::cell::whole(number as u64)) })
     };
     let row = |arm: &crate::study::ArmSummary| Row {
-        class: if arm.name == MAIN_ARM { "ours" } else { "" },
+        class: if arm.name == study.main { "ours" } else { "" },
         cells: vec![
             html! { (arm.name) },
             whole(arm.rank),

@@ -172,6 +172,7 @@ fn study() -> Study {
     Study {
         version: STUDY_VERSION,
         name: "rank & state".into(),
+        main: "rank-8".into(),
         folds: 5,
         arms: arms.into_iter().enumerate().map(arm).collect(),
         curves: curves(),
@@ -255,6 +256,7 @@ fn what_a_study_lacks_is_said() {
     let empty = Study {
         version: STUDY_VERSION,
         name: "empty".into(),
+        main: String::new(),
         folds: 0,
         arms: Vec::new(),
         curves: Vec::new(),
@@ -278,7 +280,7 @@ fn what_a_study_lacks_is_said() {
 fn a_study_of_another_version_is_refused() {
     let text = serde_json::to_string(&study()).expect("JSON");
     assert_eq!(Study::from_json(text.as_bytes()).expect("of this version"), study());
-    let newer = text.replacen("\"version\":1", "\"version\":2", 1);
+    let newer = text.replacen("\"version\":2", "\"version\":3", 1);
     let error = Study::from_json(newer.as_bytes()).expect_err("of another version");
-    assert_eq!(error.to_string(), "study of version 2, this program reads 1");
+    assert_eq!(error.to_string(), "study of version 3, this program reads 2");
 }

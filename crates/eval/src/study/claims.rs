@@ -6,9 +6,9 @@ use super::{Claim, Comparison, Curve, CurvePoint, Figure, NamedFigures, PriceLin
 const CALLS: &str = "taubench-airline";
 const QUERIES: &str = "qmsum";
 
-/// Fills the ledger of a study whose main arm is `main`.
-#[must_use]
-pub fn claims(study: &Study, main: &str) -> Vec<Claim> {
+/// The ledger of a study.
+pub(super) fn claims(study: &Study) -> Vec<Claim> {
+    let main = study.main.as_str();
     let mut ledger = vec![tokens(study, main), calls(study)];
     ledger.extend(success(study, main));
     ledger.extend(rank(study, main));

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ArmSummary, Comparison, Curve, CurvePoint, DatasetFacts, EpochPoint, Failure, Figure, NamedFigures,
-    PriceLine, STUDY_VERSION, Study, compare::compare,
+    PriceLine, STUDY_VERSION, Study, claims::claims, compare::compare,
 };
 use crate::{
     calls::CallReport,
@@ -96,31 +96,45 @@ impl Pooled {
     }
 }
 
-/// Puts trials together; `main` names the arm that the comparisons are about, and `facts` describe the data sets.
+/// What a study says besides what its trials counted.
+#[derive(Debug, Clone, Default)]
+pub struct About {
+    /// Name of the study.
+    pub name: String,
+    /// The arm that the comparisons and the ledger are about.
+    pub main: String,
+    /// Folds of the group k-fold.
+    pub folds: usize,
+    /// The data sets.
+    pub datasets: Vec<DatasetFacts>,
+    /// The bound C that every entry of the state must keep.
+    pub state_bound: f64,
+    /// Median milliseconds of one turn through the decoder of an arm, by its name.
+    pub step_ms: BTreeMap<String, f64>,
+    /// Seed of the resampling behind every interval.
+    pub seed: u64,
+}
+
+/// Puts trials together: curves, comparisons, and the ledger of claims.
 ///
 /// # Errors
 /// Counts that cannot be resampled.
-pub fn collect(
-    name: &str,
-    folds: usize,
-    main: &str,
-    parts: &[Part],
-    facts: Vec<DatasetFacts>,
-    seed: u64,
-) -> Result<Study, EvalError> {
+pub fn collect(about: About, parts: &[Part]) -> Result<Study, EvalError> {
+    let About { name, main, folds, datasets, state_bound, step_ms, seed } = about;
     let pooled = pool(parts);
     let curves =
         pooled.iter().map(|(key, pooled)| curve(key, pooled, seed)).collect::<Result<Vec<_>, _>>()?;
-    let comparisons: Vec<Comparison> = compare(main, &pooled, seed)?;
+    let comparisons: Vec<Comparison> = compare(&main, &pooled, seed)?;
     let of_main: Vec<&Part> = parts.iter().filter(|part| part.arm == main).collect();
     let mut failures: Vec<Failure> =
         of_main.iter().flat_map(|part| part.figures.failures.iter().cloned()).collect();
     failures.truncate(FAILURES);
-    Ok(Study {
+    let mut study = Study {
         version: STUDY_VERSION,
-        name: name.to_owned(),
+        name,
+        main,
         folds,
-        arms: arms(parts),
+        arms: arms(parts, &step_ms),
         curves,
         comparisons,
         prices: prices(parts),
@@ -128,10 +142,12 @@ pub fn collect(
         winners: winners(parts, seed)?,
         failures,
         training: of_main.iter().flat_map(|part| part.epochs.iter().copied()).collect(),
-        state_bound: 0.0,
-        datasets: facts,
+        state_bound,
+        datasets,
         claims: Vec::new(),
-    })
+    };
+    study.claims = claims(&study);
+    Ok(study)
 }
 
 /// Episodes, their groups and ids, by the sum of counts and the number of seeds.
@@ -246,7 +262,7 @@ fn all_good(pooled: &Pooled, clusters: &[usize], seed: u64) -> Result<Option<Fig
     Ok((figure.value > 0.0).then_some(figure))
 }
 
-fn arms(parts: &[Part]) -> Vec<ArmSummary> {
+fn arms(parts: &[Part], step_ms: &BTreeMap<String, f64>) -> Vec<ArmSummary> {
     let mut arms: Vec<ArmSummary> = Vec::new();
     for part in parts {
         let known = arms.iter().position(|arm| arm.name == part.arm);
@@ -257,7 +273,7 @@ fn arms(parts: &[Part]) -> Vec<ArmSummary> {
                 name,
                 rank: *rank,
                 parameters: *parameters,
-                step_ms: None,
+                step_ms: step_ms.get(arm).copied(),
                 trials: 0,
                 seconds: 0.0,
             };

@@ -16,6 +16,10 @@ fn tasks(trajectories: usize, counter: &TokenCounter) -> Vec<Vec<Observed>> {
     tasks.values().take(4).map(|episodes| observe_all(&episodes[..trajectories], counter)).collect()
 }
 
+fn of(observed: &[Observed]) -> impl Iterator<Item = &EpisodeObservation> {
+    observed.iter().map(|observed| &observed.observation)
+}
+
 /// Probability that a needed candidate scores above one that is not (½ for a tie): the area under the ROC curve.
 fn area(observed: &[Observed], scores: &[Scores], mode: Mode) -> f64 {
     let decisions =
@@ -41,7 +45,7 @@ fn trees_rank_what_an_unseen_task_needs_above_the_rest() {
     let counter = TokenCounter::new(Encoding::Cl100kBase);
     let tasks = tasks(2, &counter);
     let (known, unseen) = (tasks[..3].concat(), &tasks[3]);
-    let trees = Trees::fit(&known, 1).expect("labelled episodes");
+    let trees = Trees::fit(of(&known), 1).expect("labelled episodes");
     let scores = trees.scores(unseen);
     for mode in Mode::ALL {
         let area = area(unseen, &scores, mode);
@@ -53,7 +57,7 @@ fn trees_rank_what_an_unseen_task_needs_above_the_rest() {
 fn trees_are_a_function_of_episodes_and_seed() {
     let counter = TokenCounter::new(Encoding::Cl100kBase);
     let known = tasks(1, &counter).swap_remove(0);
-    let scores = |seed| Trees::fit(&known, seed).expect("labelled episodes").scores(&known);
+    let scores = |seed| Trees::fit(of(&known), seed).expect("labelled episodes").scores(&known);
     assert_eq!(scores(1), scores(1));
     assert_ne!(scores(1), scores(2));
 }
@@ -66,7 +70,7 @@ fn a_mode_without_decisions_is_undecided() {
     for observed in &mut known {
         observed.observation.decisions.retain(|decision| decision.mode == Mode::Rerank);
     }
-    let trees = Trees::fit(&known, 1).expect("labelled episodes");
+    let trees = Trees::fit(of(&known), 1).expect("labelled episodes");
     for (observed, scores) in whole.iter().zip(trees.scores(&whole)) {
         for (decision, scores) in observed.observation.decisions.iter().zip(scores) {
             assert_eq!(scores.iter().all(|score| *score == 0.5), decision.mode != Mode::Rerank);
@@ -76,7 +80,7 @@ fn a_mode_without_decisions_is_undecided() {
 
 #[test]
 fn episodes_without_labels_are_refused() {
-    let refused = Trees::fit(&[], 0).err().map(|error| error.to_string());
+    let refused = Trees::fit([], 0).err().map(|error| error.to_string());
     assert_eq!(
         refused.as_deref(),
         Some("0 episodes to fit trees on have no decision whose candidates differ in their label")
@@ -87,8 +91,8 @@ fn episodes_without_labels_are_refused() {
 fn thresholds_are_set_for_the_kind_of_the_episodes() {
     let counter = TokenCounter::new(Encoding::Cl100kBase);
     let known = tasks(1, &counter).swap_remove(0);
-    let mut trees = Trees::fit(&known, 1).expect("labelled episodes");
-    trees.calibrate(&known, &counter, &[0.25, 0.5]);
+    let mut trees = Trees::fit(of(&known), 1).expect("labelled episodes");
+    trees.calibrate(&known, &counter);
     let set = trees.calibration(Kind::Calls).expect("set for calls");
     for method in [crate::Method::TreesIngest, crate::Method::TreesOnce] {
         let [quarter, half] = [0.25, 0.5].map(|keep| set.knob(method, keep).expect("a knob"));

@@ -8,7 +8,7 @@ use lrrc_dataset::{Dataset, ReadOptions, StatsBuilder};
 use lrrc_episode::{Encoding, TokenCounter};
 use lrrc_eval::Replays;
 use lrrc_eval::bench::{BenchOptions, bench_policy};
-use lrrc_eval::study::{DatasetFacts, EpochPoint, Part, Study, TrialFigures, claims, collect};
+use lrrc_eval::study::{About, DatasetFacts, EpochPoint, Part, Study, TrialFigures, collect};
 use lrrc_model::{Policy, device};
 use serde::de::DeserializeOwned;
 
@@ -54,13 +54,20 @@ pub fn gather(dirs: &[PathBuf]) -> Result<Gathered, TrainError> {
     }
     let main = first.main.clone().unwrap_or_default();
     let names: Vec<&str> = sweeps.iter().map(|(spec, _)| spec.name.as_str()).collect();
-    let facts = facts(sweeps.iter().flat_map(|(spec, _)| &spec.datasets))?;
-    let mut study = collect(&names.join(", "), first.folds, &main, &found.parts, facts, SEED)?;
-    study.state_bound = found.state_bound;
-    for arm in &mut study.arms {
-        arm.step_ms = found.models.get(&arm.name).map(|path| step_ms(path)).transpose()?.flatten();
+    let mut timed = BTreeMap::new();
+    for (arm, path) in &found.models {
+        timed.extend(step_ms(path)?.map(|ms| (arm.clone(), ms)));
     }
-    study.claims = claims(&study, &main);
+    let about = About {
+        name: names.join(", "),
+        main,
+        folds: first.folds,
+        datasets: facts(sweeps.iter().flat_map(|(spec, _)| &spec.datasets))?,
+        state_bound: found.state_bound,
+        step_ms: timed,
+        seed: SEED,
+    };
+    let study = collect(about, &found.parts)?;
     Ok(Gathered { study, missing: found.missing })
 }
 

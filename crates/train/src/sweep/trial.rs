@@ -104,7 +104,7 @@ fn execute(
             extras::verdicts(&held_out.name, &held_out.sides, &held_out.counter, policy, dir)?;
             continue;
         }
-        let trees = (trial.kind == ArmKind::Trees).then(|| held_out.trees(trial, spec)).transpose()?;
+        let trees = (trial.kind == ArmKind::Trees).then(|| held_out.trees(trial)).transpose()?;
         let learned = Learned { policy: policy.as_ref(), trees: trees.as_ref() };
         let replays = evaluate(&held_out.evaluation(spec, trial.kind, learned), |_| ())?;
         let path = dir.join(format!("replays-{}.json", held_out.name));
@@ -154,12 +154,13 @@ impl HeldOut {
     }
 
     /// Boosted trees with thresholds; queries need none, since deciding once is deciding anew there.
-    fn trees(&self, trial: &Trial, spec: &SweepSpec) -> Result<Trees, TrainError> {
+    fn trees(&self, trial: &Trial) -> Result<Trees, TrainError> {
         let observed = |episodes: &[Episode]| observe_all(episodes, &self.counter);
         let validation = observed(&self.sides.validation);
-        let mut trees = Trees::fit(&observed(&self.sides.train), trial.config.run.seed)?;
+        let train = observed(&self.sides.train);
+        let mut trees = Trees::fit(train.iter().map(|one| &one.observation), trial.config.run.seed)?;
         if Kind::of(&validation) == Kind::Calls {
-            trees.calibrate(&validation, &self.counter, &spec.budgets);
+            trees.calibrate(&validation, &self.counter);
         }
         Ok(trees)
     }
