@@ -1,10 +1,14 @@
 //! The default backend: one file, one process, on the disk when a commit is acknowledged.
 //!
 //! The file is a log. A record's bytes are written once, under `(revision, key)`, and a small index says which
-//! revision of a key stands; so the feed costs no second copy. A durable commit is one transaction of redb in one
-//! phase, hence one `fsync`: redb finds by its checksums after a crash whether the last one landed.
+//! revision of a key stands; so the feed costs no second copy. A durable commit is one write and one `fsync` of the
+//! journal at the head of the file; redb applies it in memory, and brings all of a lap to the disk with one commit of its
+//! own, in one phase: it finds by its checksums after a crash whether that landed. Opening the file applies what the
+//! journal has beyond it.
 
 mod file;
+mod journal;
+mod region;
 mod tables;
 
 use std::fs::OpenOptions;
@@ -15,15 +19,20 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use lrrc_coherence::Digest;
+use redb::backends::FileBackend;
 use redb::{
     Database, Durability, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend, WriteTransaction,
 };
 
 use super::runs::Runs;
 use super::{Backend, BackendError, Batch, BlobInfo, Change, Entry, Listing, Revision};
-use file::{checked, create_whole, unavailable};
-use tables::{BLOBS, FORMAT, INDEX, LOG, apply, durably, entry, forget, lost, start};
+use file::{create_whole, divided, unavailable};
+use journal::Journal;
+use tables::{BLOBS, FORMAT, INDEX, LOG, apply, durably, entry, forget, holds_frame, lost, start};
 const NAME: &str = "redb";
+
+/// Length of the journal of a storage that is no file: so short that tests and simulations of some commits meet its end.
+const SHORT_JOURNAL_BYTES: u64 = 96 << 10;
 
 /// A backend in one file.
 ///
@@ -53,8 +62,9 @@ pub struct RedbBackend {
 #[derive(Debug)]
 struct Writer {
     revision: Revision,
-    /// Whether an acknowledged commit is not on the disk yet.
-    volatile: bool,
+    journal: Journal,
+    /// Whether the tables on the disk are behind those in memory.
+    is_ahead: bool,
 }
 
 #[derive(Debug)]
@@ -93,8 +103,8 @@ impl RedbBackend {
         }
         let file = OpenOptions::new().read(true).write(true).open(path);
         let file = file.map_err(|error| unavailable(&place, error))?;
-        let db = checked(&place, |builder| builder.create_file(file))?;
-        Self::with_database(db, place)
+        let storage = FileBackend::new(file).map_err(|error| unavailable(&place, error))?;
+        Self::divided(storage, place)
     }
 
     /// Opens a store that lies in `storage`, or makes one in it; `place` names it in messages. Where a crash cut the
@@ -103,12 +113,12 @@ impl RedbBackend {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn with_storage(storage: impl StorageBackend, place: &str) -> Result<Self, BackendError> {
-        let db = checked(place, |builder| builder.create_with_backend(storage))?;
-        Self::with_database(db, place.to_owned())
+        Self::divided(storage, place.to_owned())
     }
 
-    fn with_database(db: Database, place: String) -> Result<Self, BackendError> {
-        let format = start(&db).map_err(|error| unavailable(&place, error))?;
+    fn divided(storage: impl StorageBackend, place: String) -> Result<Self, BackendError> {
+        let (db, mut journal) = divided(&place, storage, SHORT_JOURNAL_BYTES)?;
+        let format = start(&db, &mut journal).map_err(|error| unavailable(&place, error))?;
         let (epoch, last_change, runs) = format.map_err(|found| BackendError::Format {
             place: place.clone(),
             why: format!("the store has format {found}, and this program reads format {FORMAT}: use the program that wrote it"),
@@ -118,7 +128,7 @@ impl RedbBackend {
             db,
             place,
             epoch,
-            writer: Mutex::new(Writer { revision, volatile: false }),
+            writer: Mutex::new(Writer { revision, journal, is_ahead: false }),
             feed: Mutex::new(Feed { revision, last_change, runs }),
             changed: Condvar::new(),
         })
@@ -148,21 +158,37 @@ impl RedbBackend {
     ) -> Result<T, BackendError> {
         let mut writer = self.writer();
         let result = durably(&self.db, write).map_err(|error| unavailable(&self.place, error))?;
-        writer.volatile = false;
+        writer.is_ahead = false;
+        writer.journal.restart();
         Ok(result)
     }
 
-    fn land(&self, batch: &Batch, revision: Revision) -> Result<bool, Failure> {
+    fn land(&self, writer: &mut Writer, batch: &Batch, revision: Revision) -> Result<bool, Failure> {
         let before = |error: redb::Error| Failure::Before(unavailable(&self.place, error));
+        let journal = &mut writer.journal;
+        if journal.has_failed() {
+            let why = "a write of its journal has failed; open the store again";
+            return Err(Failure::Before(unavailable(&self.place, why)));
+        }
         let mut txn = self.db.begin_write().map_err(|error| before(error.into()))?;
-        let durability = if batch.durable { Durability::Immediate } else { Durability::None };
-        txn.set_durability(durability).map_err(|error| before(error.into()))?;
         if let Some(lost) = lost(&txn, batch).map_err(before)? {
             txn.abort().map_err(|error| before(error.into()))?;
             return Err(Failure::Before(lost));
         }
         let changed = apply(&txn, batch, revision).map_err(before)?;
+        holds_frame(&txn, journal.next_number()).map_err(before)?;
+        let frame = journal.frame(batch, revision).map_err(before)?;
+        let is_framed = frame.is_some();
+        if let Some(frame) = frame {
+            txn.set_durability(Durability::None).map_err(|error| before(error.into()))?;
+            if batch.durable { journal.write(frame)? } else { journal.hold(&frame) }
+        }
         txn.commit()?;
+        journal.landed();
+        writer.is_ahead = is_framed;
+        if !is_framed {
+            journal.restart();
+        }
         Ok(changed)
     }
 }
@@ -205,11 +231,10 @@ impl Backend for RedbBackend {
         batch.check()?;
         let mut writer = self.writer();
         let revision = Revision(writer.revision.0 + 1);
-        let changed = self.land(batch, revision).map_err(|failure| match failure {
+        let changed = self.land(&mut writer, batch, revision).map_err(|failure| match failure {
             Failure::Before(error) => error,
             Failure::During(error) => BackendError::Uncertain { backend: NAME, source: error.into() },
         })?;
-        writer.volatile = !batch.durable;
         if changed {
             writer.revision = revision;
             let mut feed = self.feed();
@@ -308,9 +333,9 @@ impl Backend for RedbBackend {
 }
 
 impl Drop for RedbBackend {
-    /// Brings commits that were not durable to the disk; a failure here loses only those.
+    /// Brings the tables to the disk; a failure here loses only commits that were not durable.
     fn drop(&mut self) {
-        if self.writer().volatile {
+        if self.writer().is_ahead {
             let _ = durably(&self.db, |_| Ok(()));
         }
     }

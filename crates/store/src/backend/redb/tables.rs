@@ -5,6 +5,7 @@ use redb::{Database, ReadableTable, StorageError, TableDefinition, WriteTransact
 
 use super::super::runs::Runs;
 use super::super::{BackendError, Batch, Entry, Revision, Write};
+use super::journal::Journal;
 
 pub(super) const FORMAT: u64 = 1;
 
@@ -13,6 +14,9 @@ pub(super) const INDEX: TableDefinition<&str, u64> = TableDefinition::new("index
 pub(super) const LOG: TableDefinition<(u64, &str), Option<&[u8]>> = TableDefinition::new("log");
 pub(super) const BLOBS: TableDefinition<&[u8; 32], (u64, &[u8])> = TableDefinition::new("blobs");
 pub(super) const RUNS: TableDefinition<u64, u64> = TableDefinition::new("runs");
+
+/// Under this key of [`META`]: the number of the last frame of the journal that the tables hold.
+const FRAME: &str = "frame";
 
 /// A commit of what `write` does.
 pub(super) fn durably<T>(
@@ -25,9 +29,12 @@ pub(super) fn durably<T>(
     Ok(result)
 }
 
-/// Begins a run: the next epoch, and revisions above all that the last run may have given.
-/// `Err` within is the format of a store that is not read.
-pub(super) fn start(db: &Database) -> Result<Result<(u32, Revision, Runs), u64>, redb::Error> {
+/// Begins a run: what the last one left in the journal, the next epoch, and revisions above all that the last run may
+/// have given. `Err` within is the format of a store that is not read.
+pub(super) fn start(
+    db: &Database,
+    journal: &mut Journal,
+) -> Result<Result<(u32, Revision, Runs), u64>, redb::Error> {
     durably(db, |txn| {
         let mut meta = txn.open_table(META)?;
         let format = meta.get("format")?.map_or(FORMAT, |format| format.value());
@@ -35,8 +42,16 @@ pub(super) fn start(db: &Database) -> Result<Result<(u32, Revision, Runs), u64>,
             return Ok(Err(format));
         }
         meta.insert("format", FORMAT)?;
-        let epoch = meta.get("epoch")?.map_or(0, |epoch| epoch.value()) + 1;
+        let last_epoch = meta.get("epoch")?.map_or(0, |epoch| epoch.value());
+        let mut frame = meta.get(FRAME)?.map_or(0, |frame| frame.value());
+        for (revision, batch) in journal.batches(last_epoch, frame)? {
+            apply(txn, &batch, revision)?;
+            frame += 1;
+        }
+        meta.insert(FRAME, frame)?;
+        let epoch = last_epoch + 1;
         meta.insert("epoch", epoch)?;
+        journal.begin(epoch, frame);
         let oldest = meta.get("oldest")?.map_or(0, |oldest| oldest.value());
         let logged = txn.open_table(LOG)?.last()?.map_or(0, |(key, _)| key.value().0);
         let mut stored = txn.open_table(RUNS)?;
@@ -78,6 +93,12 @@ pub(super) fn lost(txn: &WriteTransaction, batch: &Batch) -> Result<Option<Backe
         }
     }
     Ok(None)
+}
+
+/// Notes that the tables hold everything up to frame `number`.
+pub(super) fn holds_frame(txn: &WriteTransaction, number: u64) -> Result<(), redb::Error> {
+    txn.open_table(META)?.insert(FRAME, number)?;
+    Ok(())
 }
 
 /// Writes the batch under `revision`; whether it changed a record.
