@@ -2,12 +2,13 @@
 //!
 //! The file is a log. A record's bytes are written once, under `(revision, key)`, and a small index says which
 //! revision of a key stands; so the feed costs no second copy. A durable commit is one write and one `fsync` of the
-//! journal at the head of the file; redb applies it in memory, and brings all of a lap to the disk with one commit of its
-//! own, in one phase: it finds by its checksums after a crash whether that landed. Opening the file applies what the
-//! journal has beyond it.
+//! journal at the head of the file. The tables follow when somebody reads more of them than a record or a content, and at
+//! the end of each lap of the journal, with one transaction of redb for all batches of it, in one phase: redb finds by
+//! its checksums after a crash whether that landed. Opening the file applies what the journal has beyond the tables.
 
 mod file;
 mod journal;
+mod recent;
 mod region;
 mod tables;
 
@@ -25,10 +26,11 @@ use redb::{
 };
 
 use super::runs::Runs;
-use super::{Backend, BackendError, Batch, BlobInfo, Change, Entry, Listing, Revision};
+use super::{Backend, BackendError, Batch, BlobInfo, Change, Entry, Listing, Revision, Write};
 use file::{create_whole, divided, unavailable};
 use journal::Journal;
-use tables::{BLOBS, FORMAT, INDEX, LOG, apply, durably, entry, forget, holds_frame, lost, start};
+use recent::Recent;
+use tables::{BLOBS, FORMAT, INDEX, LOG, apply, durably, entry, forget, holds_frame, start};
 const NAME: &str = "redb";
 
 /// Length of the journal of a storage that is no file: so short that tests and simulations of some commits meet its end.
@@ -55,6 +57,8 @@ pub struct RedbBackend {
     epoch: u32,
     /// Held by the one commit under way, across its `fsync`.
     writer: Mutex<Writer>,
+    /// What has landed and the tables have not; locked after the writer, and for moments.
+    recent: Mutex<Recent>,
     feed: Mutex<Feed>,
     changed: Condvar,
 }
@@ -63,8 +67,12 @@ pub struct RedbBackend {
 struct Writer {
     revision: Revision,
     journal: Journal,
-    /// Whether the tables on the disk are behind those in memory.
+    /// Batches that have landed and that the tables wait for, oldest first; the journal bounds them.
+    waiting: Vec<(Revision, Batch)>,
+    /// Whether the tables on the disk are behind.
     is_ahead: bool,
+    /// A commit failed half way: what the disk holds is known when the store is opened again.
+    has_failed: bool,
 }
 
 #[derive(Debug)]
@@ -128,7 +136,14 @@ impl RedbBackend {
             db,
             place,
             epoch,
-            writer: Mutex::new(Writer { revision, journal, is_ahead: false }),
+            writer: Mutex::new(Writer {
+                revision,
+                journal,
+                waiting: Vec::new(),
+                is_ahead: false,
+                has_failed: false,
+            }),
+            recent: Mutex::default(),
             feed: Mutex::new(Feed { revision, last_change, runs }),
             changed: Condvar::new(),
         })
@@ -151,45 +166,112 @@ impl RedbBackend {
         result.map_err(|error| unavailable(&self.place, error))
     }
 
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Runs `write` in a durable transaction.
     fn write<T>(
         &self,
         write: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>,
     ) -> Result<T, BackendError> {
         let mut writer = self.writer();
+        self.settle(&mut writer)?;
         let result = durably(&self.db, write).map_err(|error| unavailable(&self.place, error))?;
         writer.is_ahead = false;
         writer.journal.restart();
         Ok(result)
     }
 
-    fn land(&self, writer: &mut Writer, batch: &Batch, revision: Revision) -> Result<bool, Failure> {
-        let before = |error: redb::Error| Failure::Before(unavailable(&self.place, error));
-        let journal = &mut writer.journal;
-        if journal.has_failed() {
-            let why = "a write of its journal has failed; open the store again";
-            return Err(Failure::Before(unavailable(&self.place, why)));
+    /// Brings the tables in memory up to date.
+    fn settle(&self, writer: &mut Writer) -> Result<(), BackendError> {
+        if writer.waiting.is_empty() {
+            return Ok(());
         }
-        let mut txn = self.db.begin_write().map_err(|error| before(error.into()))?;
-        if let Some(lost) = lost(&txn, batch).map_err(before)? {
-            txn.abort().map_err(|error| before(error.into()))?;
-            return Err(Failure::Before(lost));
-        }
-        let changed = apply(&txn, batch, revision).map_err(before)?;
-        holds_frame(&txn, journal.next_number()).map_err(before)?;
-        let frame = journal.frame(batch, revision).map_err(before)?;
-        let is_framed = frame.is_some();
-        if let Some(frame) = frame {
-            txn.set_durability(Durability::None).map_err(|error| before(error.into()))?;
-            if batch.durable { journal.write(frame)? } else { journal.hold(&frame) }
-        }
+        self.catch_up(writer, None, Durability::None).map_err(|failure| match failure {
+            Failure::Before(error) => error,
+            Failure::During(error) => unavailable(&self.place, error),
+        })
+    }
+
+    /// Gives the tables what waits for them, and `last` after it; a batch that has no frame.
+    fn catch_up(
+        &self,
+        writer: &mut Writer,
+        last: Option<(Revision, &Batch)>,
+        durability: Durability,
+    ) -> Result<(), Failure> {
+        self.intact(writer).map_err(Failure::Before)?;
+        let waiting = writer.waiting.iter().map(|(revision, batch)| (*revision, batch));
+        let frames = writer.journal.number() + u64::from(last.is_some());
+        let begun = self.db.begin_write().map_err(redb::Error::from).and_then(|mut txn| {
+            txn.set_durability(durability)?;
+            waiting.chain(last).try_for_each(|(revision, batch)| apply(&txn, batch, revision))?;
+            holds_frame(&txn, frames)?;
+            Ok(txn)
+        });
+        let txn = begun.map_err(|error| Failure::Before(unavailable(&self.place, error)))?;
+        writer.has_failed = true;
         txn.commit()?;
-        journal.landed();
-        writer.is_ahead = is_framed;
-        if !is_framed {
-            journal.restart();
+        writer.has_failed = false;
+        writer.waiting.clear();
+        self.recent().clear();
+        writer.journal.skip_to(frames);
+        writer.is_ahead = matches!(durability, Durability::None);
+        if !writer.is_ahead {
+            writer.journal.restart();
         }
-        Ok(changed)
+        Ok(())
+    }
+
+    fn intact(&self, writer: &Writer) -> Result<(), BackendError> {
+        let why = "a commit has failed half way; open the store again";
+        if writer.has_failed { Err(unavailable(&self.place, why)) } else { Ok(()) }
+    }
+
+    /// Whether the batch changes a record; the error of its first write whose expectation does not hold.
+    fn check(&self, batch: &Batch) -> Result<bool, BackendError> {
+        let mut changes = false;
+        for Write { key, expect, value } in &batch.writes {
+            let actual = self.standing(key)?;
+            if !expect.holds(actual) {
+                let actual = self.get(key)?;
+                return Err(BackendError::Lost { key: key.clone(), expected: *expect, actual });
+            }
+            changes |= value.is_some() || actual.is_some();
+        }
+        Ok(changes)
+    }
+
+    /// The revision of the record that stands under a key.
+    fn standing(&self, key: &str) -> Result<Option<Revision>, BackendError> {
+        if let Some(entry) = self.recent().record(key) {
+            return Ok(entry.as_ref().map(|entry| entry.revision));
+        }
+        self.read(|txn| Ok(txn.open_table(INDEX)?.get(key)?.map(|revision| Revision(revision.value()))))
+    }
+
+    fn land(&self, writer: &mut Writer, batch: &Batch, revision: Revision) -> Result<bool, Failure> {
+        self.intact(writer).map_err(Failure::Before)?;
+        let changes = self.check(batch).map_err(Failure::Before)?;
+        let frame = writer.journal.frame(batch, revision);
+        let frame = frame.map_err(|error| Failure::Before(unavailable(&self.place, error)))?;
+        let Some(frame) = frame else {
+            self.catch_up(writer, Some((revision, batch)), Durability::Immediate)?;
+            return Ok(changes);
+        };
+        // A sync that failed may succeed when it is asked again, without what was lost: there is no second try.
+        writer.has_failed = true;
+        if batch.durable {
+            writer.journal.write(frame)?
+        } else {
+            writer.journal.hold(&frame)
+        }
+        writer.has_failed = false;
+        writer.is_ahead = true;
+        self.recent().add(revision, batch);
+        writer.waiting.push((revision, batch.clone()));
+        Ok(changes)
     }
 }
 
@@ -203,6 +285,9 @@ impl Backend for RedbBackend {
     }
 
     fn get(&self, key: &str) -> Result<Option<Entry>, BackendError> {
+        if let Some(entry) = self.recent().record(key) {
+            return Ok(entry.clone());
+        }
         self.read(|txn| {
             let Some(revision) = txn.open_table(INDEX)?.get(key)? else { return Ok(None) };
             Ok(entry(&txn.open_table(LOG)?, key, revision.value())?)
@@ -210,6 +295,7 @@ impl Backend for RedbBackend {
     }
 
     fn list(&self, prefix: &str) -> Result<Listing, BackendError> {
+        self.settle(&mut self.writer())?;
         let start = self.feed().runs.start();
         self.read(|txn| {
             let log = txn.open_table(LOG)?;
@@ -245,6 +331,7 @@ impl Backend for RedbBackend {
     }
 
     fn changes(&self, after: Revision, max: usize) -> Result<Vec<Change>, BackendError> {
+        self.settle(&mut self.writer())?;
         let feed = self.feed();
         feed.runs.followable(after, feed.revision)?;
         let upto = feed.revision;
@@ -294,6 +381,9 @@ impl Backend for RedbBackend {
     }
 
     fn blob(&self, digest: &Digest) -> Result<Option<Bytes>, BackendError> {
+        if let Some(content) = self.recent().content(digest) {
+            return Ok(Some(content.clone()));
+        }
         self.read(|txn| {
             let found = txn.open_table(BLOBS)?.get(&digest.0)?;
             Ok(found.map(|found| Bytes::copy_from_slice(found.value().1)))
@@ -301,6 +391,7 @@ impl Backend for RedbBackend {
     }
 
     fn blobs(&self, after: Option<Digest>, max: usize) -> Result<Vec<BlobInfo>, BackendError> {
+        self.settle(&mut self.writer())?;
         self.read(|txn| {
             let from = after.as_ref().map_or(Bound::Unbounded, |after| Bound::Excluded(&after.0));
             let blobs = txn.open_table(BLOBS)?;
@@ -335,8 +426,9 @@ impl Backend for RedbBackend {
 impl Drop for RedbBackend {
     /// Brings the tables to the disk; a failure here loses only commits that were not durable.
     fn drop(&mut self) {
-        if self.writer().is_ahead {
-            let _ = durably(&self.db, |_| Ok(()));
+        let mut writer = self.writer();
+        if writer.is_ahead && !writer.has_failed {
+            let _ = self.catch_up(&mut writer, None, Durability::Immediate);
         }
     }
 }

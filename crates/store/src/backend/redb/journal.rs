@@ -36,7 +36,6 @@ pub(super) struct Journal {
     at: u64,
     /// Frames of commits that need not be durable yet, whole blocks.
     held: Vec<u8>,
-    failed: bool,
 }
 
 /// What a frame says: the batch without its expectations, which have held.
@@ -52,7 +51,7 @@ struct Payload<'b> {
 impl Journal {
     /// The journal of a storage, which lies behind its first block.
     pub(super) fn new(storage: Arc<dyn StorageBackend>, length: u64) -> Self {
-        Self { storage, length, epoch: 0, number: 0, at: 0, held: Vec::new(), failed: false }
+        Self { storage, length, epoch: 0, number: 0, at: 0, held: Vec::new() }
     }
 
     /// Begins a run after frame `number`.
@@ -61,19 +60,14 @@ impl Journal {
         self.restart();
     }
 
-    /// Number of the next frame.
-    pub(super) fn next_number(&self) -> u64 {
-        self.number + 1
+    /// Number of the last frame, or of the last batch that took the place of one.
+    pub(super) fn number(&self) -> u64 {
+        self.number
     }
 
-    /// The transaction of the next frame has landed.
-    pub(super) fn landed(&mut self) {
-        self.number += 1;
-    }
-
-    /// Whether a write of frames has failed, so that nobody knows what lies there.
-    pub(super) fn has_failed(&self) -> bool {
-        self.failed
+    /// A batch without a frame has taken the place of one.
+    pub(super) fn skip_to(&mut self, number: u64) {
+        self.number = number;
     }
 
     /// The database has everything on the disk: the next lap begins.
@@ -100,7 +94,7 @@ impl Journal {
         frame.resize(HEADER_BYTES, 0);
         rmp_serde::encode::write(&mut frame, &payload).map_err(|error| fault(error.to_string()))?;
         let length = frame.len() as u64;
-        for (word, at) in [length, self.next_number(), self.epoch].iter().zip((0..).step_by(8)) {
+        for (word, at) in [length, self.number + 1, self.epoch].iter().zip((0..).step_by(8)) {
             frame[at..at + 8].copy_from_slice(&word.to_be_bytes());
         }
         let sum = checksum(&frame);
@@ -109,25 +103,25 @@ impl Journal {
         Ok((frame.len() as u64 <= room).then_some(frame))
     }
 
-    /// Keeps a frame until the next durable one.
+    /// Keeps the next frame until a durable one comes.
     pub(super) fn hold(&mut self, frame: &[u8]) {
+        self.number += 1;
         self.held.extend_from_slice(frame);
     }
 
-    /// Brings the held frames and this one to the disk.
+    /// Brings the held frames and the next one to the disk. Where that fails, the journal is not used again.
     pub(super) fn write(&mut self, frame: Vec<u8>) -> Result<(), redb::Error> {
         let frames = if self.held.is_empty() {
             frame
         } else {
-            self.hold(&frame);
-            std::mem::take(&mut self.held)
+            let mut held = std::mem::take(&mut self.held);
+            held.extend_from_slice(&frame);
+            held
         };
-        // A sync that failed may succeed when it is asked again, without what was lost: there is no second try.
-        self.failed = true;
         self.storage.write(BLOCK_BYTES as u64 + self.at, &frames).map_err(redb::Error::Io)?;
         self.storage.sync_data().map_err(redb::Error::Io)?;
-        self.failed = false;
         self.at += frames.len() as u64;
+        self.number += 1;
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use redb::{Database, ReadableTable, StorageError, TableDefinition, WriteTransaction};
 
 use super::super::runs::Runs;
-use super::super::{BackendError, Batch, Entry, Revision, Write};
+use super::super::{Batch, Entry, Revision, Write};
 use super::journal::Journal;
 
 pub(super) const FORMAT: u64 = 1;
@@ -81,28 +81,14 @@ pub(super) fn entry(
     }))
 }
 
-/// The error of the first write whose expectation does not hold.
-pub(super) fn lost(txn: &WriteTransaction, batch: &Batch) -> Result<Option<BackendError>, redb::Error> {
-    let index = txn.open_table(INDEX)?;
-    for Write { key, expect, .. } in &batch.writes {
-        let actual = index.get(key.as_str())?.map(|revision| revision.value());
-        if !expect.holds(actual.map(Revision)) {
-            let log = txn.open_table(LOG)?;
-            let actual = actual.map(|revision| entry(&log, key, revision)).transpose()?.flatten();
-            return Ok(Some(BackendError::Lost { key: key.clone(), expected: *expect, actual }));
-        }
-    }
-    Ok(None)
-}
-
 /// Notes that the tables hold everything up to frame `number`.
 pub(super) fn holds_frame(txn: &WriteTransaction, number: u64) -> Result<(), redb::Error> {
     txn.open_table(META)?.insert(FRAME, number)?;
     Ok(())
 }
 
-/// Writes the batch under `revision`; whether it changed a record.
-pub(super) fn apply(txn: &WriteTransaction, batch: &Batch, revision: Revision) -> Result<bool, redb::Error> {
+/// Writes the batch under `revision`.
+pub(super) fn apply(txn: &WriteTransaction, batch: &Batch, revision: Revision) -> Result<(), redb::Error> {
     if !batch.blobs.is_empty() {
         let mut blobs = txn.open_table(BLOBS)?;
         for (digest, content) in &batch.blobs {
@@ -111,7 +97,6 @@ pub(super) fn apply(txn: &WriteTransaction, batch: &Batch, revision: Revision) -
     }
     let mut index = txn.open_table(INDEX)?;
     let mut log = txn.open_table(LOG)?;
-    let mut changed = false;
     for Write { key, value, .. } in &batch.writes {
         let key = key.as_str();
         let stood = match value {
@@ -120,10 +105,9 @@ pub(super) fn apply(txn: &WriteTransaction, batch: &Batch, revision: Revision) -
         };
         if value.is_some() || stood {
             log.insert((revision.0, key), value.as_deref())?;
-            changed = true;
         }
     }
-    Ok(changed)
+    Ok(())
 }
 
 /// Drops the log up to `through`, but for the records that stand.
