@@ -263,9 +263,9 @@ impl RedbBackend {
         // A sync that failed may succeed when it is asked again, without what was lost: there is no second try.
         writer.has_failed = true;
         if batch.durable {
-            writer.journal.write(frame)?
+            writer.journal.write(frame)?;
         } else {
-            writer.journal.hold(&frame)
+            writer.journal.hold(&frame);
         }
         writer.has_failed = false;
         writer.is_ahead = true;
