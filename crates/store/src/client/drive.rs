@@ -31,6 +31,7 @@ pub(super) enum Connector {
 }
 
 /// A connection.
+#[expect(clippy::large_enum_variant, reason = "there is one for each client")]
 enum Wire {
     Remote { source: Source, sink: Sink },
     Local(Session),

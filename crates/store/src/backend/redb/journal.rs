@@ -92,7 +92,7 @@ impl Journal {
         };
         let mut frame = Vec::with_capacity(content + BLOCK_BYTES);
         frame.resize(HEADER_BYTES, 0);
-        rmp_serde::encode::write(&mut frame, &payload).map_err(|error| fault(error.to_string()))?;
+        rmp_serde::encode::write(&mut frame, &payload).map_err(|error| fault(&error))?;
         let length = frame.len() as u64;
         for (word, at) in [length, self.number + 1, self.epoch].iter().zip((0..).step_by(8)) {
             frame[at..at + 8].copy_from_slice(&word.to_be_bytes());
@@ -134,7 +134,7 @@ impl Journal {
         let (mut rest, mut batches) = (&frames[..], Vec::new());
         while let Some((payload, behind)) = next(rest, epoch, number + 1 + batches.len() as u64) {
             let Payload { revision, now_ms, writes, blobs } =
-                rmp_serde::from_slice(payload).map_err(|error| fault(error.to_string()))?;
+                rmp_serde::from_slice(payload).map_err(|error| fault(&error))?;
             let writes =
                 writes.into_iter().map(|(key, value)| Write { key: key.into(), expect: Expect::Any, value });
             batches.push((revision, Batch { writes: writes.collect(), blobs, now_ms, durable: true }));
@@ -163,6 +163,6 @@ fn checksum(frame: &[u8]) -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
-fn fault(why: String) -> redb::Error {
+fn fault(why: &impl std::fmt::Display) -> redb::Error {
     redb::Error::Corrupted(format!("a frame of the journal: {why}"))
 }
