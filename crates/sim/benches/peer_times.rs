@@ -1,16 +1,16 @@
 //! Prints the median times that `benches/peer/run.sh` compares, in nanoseconds, as JSON.
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::Instant;
 
-use lrrc_coherence::{
-    AgentId, Bound, Cache, Commit, Digest, Directory, Event, Millis, Reply, Rules, Strategy,
-};
+use bytes::Bytes;
+use lrrc_coherence::{AgentId, Bound, Cache, Commit, Directory, Event, Millis, Reply, Rules, Strategy};
 use lrrc_sim::{Scenario, run};
 use lrrc_store::wire::{Basis, Change, Divide, PROTOCOL, Payload, Request, ToHome};
 use lrrc_store::{
     Agent, AgentConfig, Asked, Content, ContentRules, Happened, Home, HomeConfig, MemoryBackend, Name, Op,
-    Outcome, Read,
+    Outcome, Read, digest_of,
 };
 
 /// The clock of the pair stands still, so no copy grows old.
@@ -41,7 +41,21 @@ fn eighty_runs(scenarios: &[Scenario]) -> u64 {
     tokens
 }
 
-/// An agent and its home in one process, and one artifact of 16,384 bytes.
+/// Lengths of the contents, in bytes.
+const SHORT: usize = 16;
+const LONG: usize = 16_384;
+
+/// Eight contents of one length, made before the clock runs.
+fn contents(length: usize) -> Vec<Bytes> {
+    let content = |number: usize| {
+        let mut bytes = vec![b'x'; length];
+        bytes[0] = b'0' + number as u8;
+        bytes.into()
+    };
+    (0..8).map(content).collect()
+}
+
+/// An agent and its home in one process, and one artifact.
 struct Pair {
     home: Home<MemoryBackend>,
     agent: Agent,
@@ -50,7 +64,7 @@ struct Pair {
 }
 
 impl Pair {
-    fn new() -> Self {
+    fn new(first: &Bytes) -> Self {
         let content = Content::in_memory(ContentRules::default()).expect("contents");
         let config = HomeConfig::default();
         let mut home = Home::open(MemoryBackend::new(), content, config, NOW).expect("a home");
@@ -60,7 +74,7 @@ impl Pair {
         let name: Name = "plan".parse().expect("a name");
         let mut pair = Self { home, agent, id, name: name.clone() };
         pair.talk();
-        pair.ask(Op::Ask(Request::Create { name: name.clone(), content: payload(0) }));
+        pair.ask(Op::Ask(Request::Create { name: name.clone(), content: payload(first) }));
         pair.ask(Op::Read { name, fresh: true });
         pair
     }
@@ -107,55 +121,60 @@ impl Pair {
     }
 
     /// Writes the next version, through every frame that it takes.
-    fn write(&mut self, number: u8) {
+    fn write(&mut self, content: &Bytes) {
         let expected = self.read_hit().stamp();
-        let (name, content) = (self.name.clone(), payload(number));
+        let (name, content) = (self.name.clone(), payload(content));
         self.ask(Op::Ask(Request::Commit(Change { name, basis: Basis::Unchanged { expected }, content })));
     }
 }
 
-/// Claim and commit in the protocol alone: a directory and the writer's cache, no bytes.
+/// What agent-coherence does for a write, with the protocol alone: claim, commit, the hash of the content, and a
+/// reference to it on both sides; no frames, and nothing that could be made durable.
 struct Protocol {
     home: Directory<u32>,
     cache: Cache<u32>,
-    written: u64,
+    kept: [BTreeMap<u32, Bytes>; 2],
 }
 
 impl Protocol {
     const WRITER: AgentId = AgentId(1);
 
-    fn new() -> Self {
+    fn new(first: &Bytes) -> Self {
         let mut home = Directory::new(Rules::default());
-        home.create(&0, Self::WRITER, Self::content(0), NOW).expect("a new artifact");
+        home.create(&0, Self::WRITER, Self::content(first), NOW).expect("a new artifact");
         let cache = Cache::new(Self::WRITER, Strategy::Lazy, Bound::default());
-        Self { home, cache, written: 0 }
+        Self { home, cache, kept: Default::default() }
     }
 
-    fn content(number: u64) -> lrrc_coherence::Content {
-        let mut digest = [0; 32];
-        digest[..8].copy_from_slice(&number.to_le_bytes());
-        lrrc_coherence::Content { digest: Digest(digest), size_bytes: 16, tokens: 4, sections: Vec::new() }
+    fn content(bytes: &Bytes) -> lrrc_coherence::Content {
+        let size_bytes = bytes.len() as u64;
+        lrrc_coherence::Content { digest: digest_of(bytes), size_bytes, tokens: 4, sections: Vec::new() }
     }
 
-    fn write(&mut self) {
+    fn write(&mut self, bytes: &Bytes) {
         let agent = Self::WRITER;
         let acquire = Event::Acquire { agent, lease_ms: None, wait: false };
         let acquired = self.home.step(&0, &acquire, NOW).expect("the claim");
         let Reply::Acquired { mark, .. } = acquired.reply else { panic!("not a claim: {acquired:?}") };
-        self.written += 1;
-        let content = Self::content(self.written);
+        let content = Self::content(bytes);
         let digest = content.digest;
         let commit = Commit { generation: mark.generation, base: mark.stamp, content };
         let committed = self.home.step(&0, &Event::Commit { agent, commit }, NOW).expect("a commit");
         let Reply::Committed { mark, line } = committed.reply else { panic!("not a commit: {committed:?}") };
         self.cache.committed(&0, mark, digest, line, NOW);
+        self.kept.iter_mut().for_each(|kept| drop(kept.insert(0, bytes.clone())));
     }
 }
 
-fn payload(number: u8) -> Payload {
-    let mut bytes = vec![b'x'; 16_384];
-    bytes[0] = b'0' + number % 8;
-    Payload { bytes: bytes.into(), tokens: Some(4096), divide: Divide::Whole }
+fn payload(content: &Bytes) -> Payload {
+    Payload { bytes: content.clone(), tokens: Some(4096), divide: Divide::Whole }
+}
+
+/// Median of `write` over contents of one length, in turn.
+fn writes_ns(length: usize, count: u32, mut write: impl FnMut(&Bytes)) -> f64 {
+    let contents = contents(length);
+    let mut turn = contents.iter().cycle();
+    median_ns(21, count, || turn.next().into_iter().for_each(&mut write))
 }
 
 fn main() {
@@ -163,22 +182,22 @@ fn main() {
     let eighty_ns = median_ns(21, 10, || {
         black_box(eighty_runs(black_box(&scenarios)));
     });
-    let mut pair = Pair::new();
+    let long = contents(LONG);
+    let mut pair = Pair::new(&long[0]);
     let hit_ns = median_ns(21, 20_000, || {
         black_box(pair.read_hit());
     });
-    let mut number = 0_u8;
-    let write_ns = median_ns(21, 500, || {
-        number = number.wrapping_add(1);
-        pair.write(number);
-    });
-    let mut protocol = Protocol::new();
-    let protocol_ns = median_ns(21, 20_000, || protocol.write());
+    let mut protocol = Protocol::new(&long[0]);
     let times = serde_json::json!({
         "eighty_runs": eighty_ns,
         "read_hit": hit_ns,
-        "write": protocol_ns,
-        "write_16_kib": write_ns,
+        "write_16_b": writes_ns(SHORT, 20_000, |content| protocol.write(content)),
+        "write_16_kib": writes_ns(LONG, 2_000, |content| protocol.write(content)),
+        "framed_16_b": writes_ns(SHORT, 5_000, |content| pair.write(content)),
+        "framed_16_kib": writes_ns(LONG, 1_000, |content| pair.write(content)),
+        "hash_16_kib": writes_ns(LONG, 5_000, |content| {
+            black_box(digest_of(black_box(content)));
+        }),
     });
     println!("{times}");
 }

@@ -4,6 +4,8 @@
 //! object store each put is an object of its own, `blobs/ab/abcd…/<time of the put>`. The collector removes puts, never
 //! names: a put that comes while an old one of the same content is being removed is another object, and stays.
 
+use std::error::Error;
+use std::io;
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
@@ -23,6 +25,9 @@ use crate::backend::{Backend, BackendError};
 use crate::digest::digest_of;
 
 const FOLDER: &str = "blobs";
+
+/// How often a content is put whose folder goes meanwhile.
+const PUT_TRIES: u32 = 16;
 
 /// Where contents go, and how long a content may wait for the record that names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -252,8 +257,13 @@ impl Content {
             {
                 return Ok(put_ms);
             }
-            self.objects.put(&object(digest, now_ms), content.clone().into()).await?;
-            Ok(now_ms)
+            let mut tries = 1;
+            loop {
+                match self.objects.put(&object(digest, now_ms), content.clone().into()).await {
+                    Err(error) if tries < PUT_TRIES && has_lost_its_folder(&error) => tries += 1,
+                    put => return put.map(|_| now_ms),
+                }
+            }
         })
     }
 
@@ -301,6 +311,18 @@ impl Content {
     fn fault(&self, source: object_store::Error) -> ContentError {
         ContentError::Store { place: self.place.clone(), source }
     }
+}
+
+/// A folder that a put has made may go with the last put that the collector removes from it, before the new one is there.
+fn has_lost_its_folder(error: &object_store::Error) -> bool {
+    let mut cause: Option<&dyn Error> = Some(error);
+    while let Some(error) = cause {
+        if error.downcast_ref::<io::Error>().is_some_and(|fault| fault.kind() == io::ErrorKind::NotFound) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 fn folder(digest: &Digest) -> Path {

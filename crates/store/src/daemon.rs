@@ -1,17 +1,17 @@
 //! A home that other processes reach: listens, frames, and gives each connection a session.
 
 pub(crate) mod listen;
+mod outbox;
 pub(crate) mod owner;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
-use tokio::io::{ReadHalf, WriteHalf};
+use futures_util::StreamExt;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
-use tokio_util::codec::{FramedRead, FramedWrite};
+use tokio_util::codec::FramedRead;
 
 use crate::backend::Backend;
 use crate::clock::Clock;
@@ -20,8 +20,9 @@ use crate::home::Home;
 use crate::wire::codec::Frames;
 use crate::wire::{FromHome, Says, ToHome};
 
-use listen::{Listener, Stream};
-use owner::{Handle, Owner, Session};
+use listen::{Listener, ReadHalf, Stream};
+use outbox::{Outbox, Packet, Wire};
+use owner::{Handle, Owner, Post};
 
 /// Time for the first frame of a connection.
 const HELLO_WITHIN: Duration = Duration::from_secs(5);
@@ -83,7 +84,7 @@ async fn accept(handle: &Handle, listener: &Listener, shutdown: impl Future<Outp
                 connections.spawn(async move {
                     let limit = handle.limits().sessions_max as u64;
                     let why = Refusal::TooMany { what: "sessions".into(), found: limit + 1, limit };
-                    goodbye(&mut Connection::new(stream, &handle).sink, why).await;
+                    goodbye(&Connection::new(stream, &handle).wire, why).await;
                 });
             }
         }
@@ -92,56 +93,52 @@ async fn accept(handle: &Handle, listener: &Listener, shutdown: impl Future<Outp
 
 struct Connection {
     source: Source,
-    sink: Sink,
+    wire: Arc<Wire>,
 }
 
-type Source = FramedRead<ReadHalf<Stream>, Frames<ToHome, FromHome>>;
-type Sink = FramedWrite<WriteHalf<Stream>, Frames<ToHome, FromHome>>;
+type Source = FramedRead<ReadHalf, Frames<ToHome, FromHome>>;
 
 impl Connection {
     fn new(stream: Stream, handle: &Handle) -> Self {
-        let (reader, writer) = tokio::io::split(stream);
+        let (reader, writer) = stream.into_halves();
         let frame_bytes_max = handle.limits().frame_bytes_max();
         Self {
             source: FramedRead::new(reader, Frames::new(frame_bytes_max)),
-            sink: FramedWrite::new(writer, Frames::new(frame_bytes_max)),
+            wire: Wire::new(writer, frame_bytes_max),
         }
     }
 
     async fn next(&mut self) -> Result<Option<ToHome>, Refusal> {
-        next(&mut self.source).await
+        let next = self.source.next().await.transpose();
+        next.map_err(|error| Refusal::Protocol { message: error.to_string() })
     }
-}
-
-async fn next(source: &mut Source) -> Result<Option<ToHome>, Refusal> {
-    let next = source.next().await.transpose();
-    next.map_err(|error| Refusal::Protocol { message: error.to_string() })
 }
 
 /// One connection from its first frame to its end.
 async fn connection(handle: &Handle, stream: Stream) {
     let mut connection = Connection::new(stream, handle);
     let hello = tokio::time::timeout(HELLO_WITHIN, connection.next()).await;
+    let (packets, rest) = mpsc::channel(handle.limits().outbox_max);
+    let outbox = Outbox::Remote { wire: Arc::clone(&connection.wire), packets };
     let joined = match hello {
-        Ok(Ok(Some(ToHome::Hello { protocol }))) => handle.join(protocol).await,
+        Ok(Ok(Some(ToHome::Hello { protocol }))) => handle.admit(protocol, outbox).await,
         Ok(Ok(Some(_))) => Err(Refusal::Protocol { message: "the first frame is not a hello".into() }),
         Ok(Err(refusal)) => Err(refusal),
         Ok(Ok(None)) => return,
         Err(_) => Err(Refusal::SessionOver { why: "no hello within five seconds".into() }),
     };
     match joined {
-        Ok(session) => converse(session, connection).await,
-        Err(why) => goodbye(&mut connection.sink, why).await,
+        Ok(post) => converse(post, rest, connection).await,
+        Err(why) => goodbye(&connection.wire, why).await,
     }
 }
 
 /// Pumps both directions until either ends. The session ends with its post, whatever ended it.
-async fn converse(session: Session, connection: Connection) {
-    let Session { post, inbox } = session;
-    let Connection { mut source, mut sink } = connection;
+async fn converse(post: Post, rest: mpsc::Receiver<Packet>, mut connection: Connection) {
+    let wire = Arc::clone(&connection.wire);
     let reading = async {
         loop {
-            match next(&mut source).await {
+            match connection.next().await {
                 Ok(Some(frame)) => {
                     if post.send(frame).await.is_err() {
                         return None;
@@ -152,42 +149,19 @@ async fn converse(session: Session, connection: Connection) {
             }
         }
     };
-    let ended = {
-        let writing = write(inbox, &mut sink);
-        tokio::select! {
-            refusal = reading => refusal,
-            () = writing => None,
-        }
+    let ended = tokio::select! {
+        refusal = reading => refusal,
+        _ = wire.drain(rest) => None,
     };
     drop(post);
     if let Some(why) = ended {
-        goodbye(&mut sink, why).await;
+        goodbye(&wire, why).await;
     }
-}
-
-/// Writes what the home says; frames that lie ready are flushed together.
-async fn write(mut inbox: mpsc::Receiver<FromHome>, sink: &mut Sink) {
-    while let Some(frame) = inbox.recv().await {
-        let mut next = Some(frame);
-        while let Some(frame) = next {
-            if sink.feed(frame).await.is_err() {
-                return;
-            }
-            next = inbox.try_recv().ok();
-        }
-        if sink.flush().await.is_err() {
-            return;
-        }
-    }
-    let _ = sink.close().await;
 }
 
 /// Says why and closes. A number of 0 stands outside the session's count.
-async fn goodbye(sink: &mut Sink, why: Refusal) {
+async fn goodbye(wire: &Wire, why: Refusal) {
     let last = FromHome { seq: 0, says: Says::Goodbye { why } };
-    let _ = tokio::time::timeout(GOODBYE_WITHIN, async {
-        let _ = sink.send(last).await;
-        let _ = sink.close().await;
-    })
-    .await;
+    // A peer that does not take its last frame does without it.
+    let _ = tokio::time::timeout(GOODBYE_WITHIN, wire.last(&last)).await;
 }

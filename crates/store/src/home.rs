@@ -15,6 +15,7 @@ mod payload;
 mod read;
 mod record;
 mod session;
+mod stored;
 mod trace;
 mod write;
 
@@ -23,7 +24,7 @@ use std::sync::Arc;
 
 use lrrc_coherence::{AgentId, Millis, Rules};
 
-use crate::backend::{Backend, Revision};
+use crate::backend::{Backend, Batch, Revision};
 use crate::content::Content;
 use crate::error::{Refusal, ServeError};
 use crate::limits::Limits;
@@ -60,6 +61,8 @@ pub struct Home<B> {
     feed: Feed,
     chores: Vec<Chore<B>>,
     failed: Option<String>,
+    /// Whether writes are made durable together, and whether there is one.
+    gathered: Option<bool>,
     trace: Option<Trace>,
 }
 
@@ -94,6 +97,7 @@ impl<B: Backend> Home<B> {
             feed,
             chores: Vec::new(),
             failed: None,
+            gathered: None,
             trace: None,
         })
     }
@@ -140,6 +144,38 @@ impl<B: Backend> Home<B> {
     /// Takes what is to be sent, in order; each agent's frames must arrive in this order or not at all.
     pub fn outbox(&mut self) -> Vec<(AgentId, FromHome)> {
         std::mem::take(&mut self.outbox)
+    }
+
+    /// From here to the next [`flush`](Self::flush), writes wait for each other and reach the disk with one sync. Until
+    /// then nothing may leave the outbox: answers and signals in it tell of writes that a crash would take back. Where
+    /// several homes share a storage, each write is on its own.
+    pub fn gather(&mut self) {
+        if !self.is_shared() {
+            self.gathered = Some(false);
+        }
+    }
+
+    /// Makes durable what was written since [`gather`](Self::gather). Where that fails, the home has [failed] and nobody
+    /// is told of those writes: the end of the session leaves each open to its agent.
+    ///
+    /// [failed]: Self::failed
+    pub fn flush(&mut self) {
+        if self.gathered.take() != Some(true) {
+            return;
+        }
+        if self.failed.is_none() {
+            let flushed = self.backend.commit(&Batch::of([]));
+            self.failed = flushed.err().map(|error| error.to_string());
+        }
+        if self.failed.is_some() {
+            self.outbox.clear();
+        }
+    }
+
+    /// Whether a write that has to be durable waits for its own sync; otherwise [`flush`](Self::flush) waits for it.
+    fn durable_now(&mut self) -> bool {
+        self.gathered = self.gathered.map(|_| true);
+        self.gathered.is_none()
     }
 
     /// One frame of a session. A frame of a session that is over is passed over, and so is a repeated one.

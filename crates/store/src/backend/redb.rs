@@ -1,10 +1,15 @@
 //! The default backend: one file, one process, on the disk when a commit is acknowledged.
 //!
 //! The file is a log. A record's bytes are written once, under `(revision, key)`, and a small index says which
-//! revision of a key stands; so the feed costs no second copy. A durable commit is one transaction of redb in one
-//! phase, hence one `fsync`: redb finds by its checksums after a crash whether the last one landed.
+//! revision of a key stands; so the feed costs no second copy. A durable commit is one write and one `fsync` of the
+//! journal at the head of the file. The tables follow when somebody reads more of them than a record or a content, and at
+//! the end of each lap of the journal, with one transaction of redb for all batches of it, in one phase: redb finds by
+//! its checksums after a crash whether that landed. Opening the file applies what the journal has beyond the tables.
 
 mod file;
+mod journal;
+mod recent;
+mod region;
 mod tables;
 
 use std::fs::OpenOptions;
@@ -15,15 +20,21 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use lrrc_coherence::Digest;
+use redb::backends::FileBackend;
 use redb::{
     Database, Durability, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend, WriteTransaction,
 };
 
 use super::runs::Runs;
-use super::{Backend, BackendError, Batch, BlobInfo, Change, Entry, Listing, Revision};
-use file::{checked, create_whole, unavailable};
-use tables::{BLOBS, FORMAT, INDEX, LOG, apply, durably, entry, forget, lost, start};
+use super::{Backend, BackendError, Batch, BlobInfo, Change, Entry, Listing, Revision, Write};
+use file::{create_whole, divided, unavailable};
+use journal::Journal;
+use recent::Recent;
+use tables::{BLOBS, FORMAT, INDEX, LOG, apply, durably, entry, forget, holds_frame, start};
 const NAME: &str = "redb";
+
+/// Length of the journal of a storage that is no file: so short that tests and simulations of some commits meet its end.
+const SHORT_JOURNAL_BYTES: u64 = 96 << 10;
 
 /// A backend in one file.
 ///
@@ -46,6 +57,8 @@ pub struct RedbBackend {
     epoch: u32,
     /// Held by the one commit under way, across its `fsync`.
     writer: Mutex<Writer>,
+    /// What has landed and the tables have not; locked after the writer, and for moments.
+    recent: Mutex<Recent>,
     feed: Mutex<Feed>,
     changed: Condvar,
 }
@@ -53,8 +66,13 @@ pub struct RedbBackend {
 #[derive(Debug)]
 struct Writer {
     revision: Revision,
-    /// Whether an acknowledged commit is not on the disk yet.
-    volatile: bool,
+    journal: Journal,
+    /// Batches that have landed and that the tables wait for, oldest first; the journal bounds them.
+    waiting: Vec<(Revision, Batch)>,
+    /// Whether the tables on the disk are behind.
+    is_ahead: bool,
+    /// A commit failed half way: what the disk holds is known when the store is opened again.
+    has_failed: bool,
 }
 
 #[derive(Debug)]
@@ -93,8 +111,8 @@ impl RedbBackend {
         }
         let file = OpenOptions::new().read(true).write(true).open(path);
         let file = file.map_err(|error| unavailable(&place, error))?;
-        let db = checked(&place, |builder| builder.create_file(file))?;
-        Self::with_database(db, place)
+        let storage = FileBackend::new(file).map_err(|error| unavailable(&place, error))?;
+        Self::divided(storage, place)
     }
 
     /// Opens a store that lies in `storage`, or makes one in it; `place` names it in messages. Where a crash cut the
@@ -103,12 +121,12 @@ impl RedbBackend {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn with_storage(storage: impl StorageBackend, place: &str) -> Result<Self, BackendError> {
-        let db = checked(place, |builder| builder.create_with_backend(storage))?;
-        Self::with_database(db, place.to_owned())
+        Self::divided(storage, place.to_owned())
     }
 
-    fn with_database(db: Database, place: String) -> Result<Self, BackendError> {
-        let format = start(&db).map_err(|error| unavailable(&place, error))?;
+    fn divided(storage: impl StorageBackend, place: String) -> Result<Self, BackendError> {
+        let (db, mut journal) = divided(&place, storage, SHORT_JOURNAL_BYTES)?;
+        let format = start(&db, &mut journal).map_err(|error| unavailable(&place, error))?;
         let (epoch, last_change, runs) = format.map_err(|found| BackendError::Format {
             place: place.clone(),
             why: format!("the store has format {found}, and this program reads format {FORMAT}: use the program that wrote it"),
@@ -118,7 +136,14 @@ impl RedbBackend {
             db,
             place,
             epoch,
-            writer: Mutex::new(Writer { revision, volatile: false }),
+            writer: Mutex::new(Writer {
+                revision,
+                journal,
+                waiting: Vec::new(),
+                is_ahead: false,
+                has_failed: false,
+            }),
+            recent: Mutex::default(),
             feed: Mutex::new(Feed { revision, last_change, runs }),
             changed: Condvar::new(),
         })
@@ -141,29 +166,112 @@ impl RedbBackend {
         result.map_err(|error| unavailable(&self.place, error))
     }
 
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Runs `write` in a durable transaction.
     fn write<T>(
         &self,
         write: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>,
     ) -> Result<T, BackendError> {
         let mut writer = self.writer();
+        self.settle(&mut writer)?;
         let result = durably(&self.db, write).map_err(|error| unavailable(&self.place, error))?;
-        writer.volatile = false;
+        writer.is_ahead = false;
+        writer.journal.restart();
         Ok(result)
     }
 
-    fn land(&self, batch: &Batch, revision: Revision) -> Result<bool, Failure> {
-        let before = |error: redb::Error| Failure::Before(unavailable(&self.place, error));
-        let mut txn = self.db.begin_write().map_err(|error| before(error.into()))?;
-        let durability = if batch.durable { Durability::Immediate } else { Durability::None };
-        txn.set_durability(durability).map_err(|error| before(error.into()))?;
-        if let Some(lost) = lost(&txn, batch).map_err(before)? {
-            txn.abort().map_err(|error| before(error.into()))?;
-            return Err(Failure::Before(lost));
+    /// Brings the tables in memory up to date.
+    fn settle(&self, writer: &mut Writer) -> Result<(), BackendError> {
+        if writer.waiting.is_empty() {
+            return Ok(());
         }
-        let changed = apply(&txn, batch, revision).map_err(before)?;
+        self.catch_up(writer, None, Durability::None).map_err(|failure| match failure {
+            Failure::Before(error) => error,
+            Failure::During(error) => unavailable(&self.place, error),
+        })
+    }
+
+    /// Gives the tables what waits for them, and `last` after it; a batch that has no frame.
+    fn catch_up(
+        &self,
+        writer: &mut Writer,
+        last: Option<(Revision, &Batch)>,
+        durability: Durability,
+    ) -> Result<(), Failure> {
+        self.intact(writer).map_err(Failure::Before)?;
+        let waiting = writer.waiting.iter().map(|(revision, batch)| (*revision, batch));
+        let frames = writer.journal.number() + u64::from(last.is_some());
+        let begun = self.db.begin_write().map_err(redb::Error::from).and_then(|mut txn| {
+            txn.set_durability(durability)?;
+            waiting.chain(last).try_for_each(|(revision, batch)| apply(&txn, batch, revision))?;
+            holds_frame(&txn, frames)?;
+            Ok(txn)
+        });
+        let txn = begun.map_err(|error| Failure::Before(unavailable(&self.place, error)))?;
+        writer.has_failed = true;
         txn.commit()?;
-        Ok(changed)
+        writer.has_failed = false;
+        writer.waiting.clear();
+        self.recent().clear();
+        writer.journal.skip_to(frames);
+        writer.is_ahead = matches!(durability, Durability::None);
+        if !writer.is_ahead {
+            writer.journal.restart();
+        }
+        Ok(())
+    }
+
+    fn intact(&self, writer: &Writer) -> Result<(), BackendError> {
+        let why = "a commit has failed half way; open the store again";
+        if writer.has_failed { Err(unavailable(&self.place, why)) } else { Ok(()) }
+    }
+
+    /// Whether the batch changes a record; the error of its first write whose expectation does not hold.
+    fn check(&self, batch: &Batch) -> Result<bool, BackendError> {
+        let mut changes = false;
+        for Write { key, expect, value } in &batch.writes {
+            let actual = self.standing(key)?;
+            if !expect.holds(actual) {
+                let actual = self.get(key)?;
+                return Err(BackendError::Lost { key: key.clone(), expected: *expect, actual });
+            }
+            changes |= value.is_some() || actual.is_some();
+        }
+        Ok(changes)
+    }
+
+    /// The revision of the record that stands under a key.
+    fn standing(&self, key: &str) -> Result<Option<Revision>, BackendError> {
+        if let Some(entry) = self.recent().record(key) {
+            return Ok(entry.as_ref().map(|entry| entry.revision));
+        }
+        self.read(|txn| Ok(txn.open_table(INDEX)?.get(key)?.map(|revision| Revision(revision.value()))))
+    }
+
+    fn land(&self, writer: &mut Writer, batch: &Batch, revision: Revision) -> Result<bool, Failure> {
+        self.intact(writer).map_err(Failure::Before)?;
+        let changes = self.check(batch).map_err(Failure::Before)?;
+        let frame = writer.journal.frame(batch, revision);
+        let frame = frame.map_err(|error| Failure::Before(unavailable(&self.place, error)))?;
+        let Some(frame) = frame else {
+            self.catch_up(writer, Some((revision, batch)), Durability::Immediate)?;
+            return Ok(changes);
+        };
+        // A sync that failed may succeed when it is asked again, without what was lost: there is no second try.
+        writer.has_failed = true;
+        if batch.durable {
+            writer.journal.write(frame)?;
+        } else {
+            writer.journal.hold(&frame);
+        }
+        writer.has_failed = false;
+        writer.is_ahead = true;
+        self.recent().add(revision, batch);
+        writer.waiting.push((revision, batch.clone()));
+        Ok(changes)
     }
 }
 
@@ -177,6 +285,9 @@ impl Backend for RedbBackend {
     }
 
     fn get(&self, key: &str) -> Result<Option<Entry>, BackendError> {
+        if let Some(entry) = self.recent().record(key) {
+            return Ok(entry.clone());
+        }
         self.read(|txn| {
             let Some(revision) = txn.open_table(INDEX)?.get(key)? else { return Ok(None) };
             Ok(entry(&txn.open_table(LOG)?, key, revision.value())?)
@@ -184,6 +295,7 @@ impl Backend for RedbBackend {
     }
 
     fn list(&self, prefix: &str) -> Result<Listing, BackendError> {
+        self.settle(&mut self.writer())?;
         let start = self.feed().runs.start();
         self.read(|txn| {
             let log = txn.open_table(LOG)?;
@@ -205,11 +317,10 @@ impl Backend for RedbBackend {
         batch.check()?;
         let mut writer = self.writer();
         let revision = Revision(writer.revision.0 + 1);
-        let changed = self.land(batch, revision).map_err(|failure| match failure {
+        let changed = self.land(&mut writer, batch, revision).map_err(|failure| match failure {
             Failure::Before(error) => error,
             Failure::During(error) => BackendError::Uncertain { backend: NAME, source: error.into() },
         })?;
-        writer.volatile = !batch.durable;
         if changed {
             writer.revision = revision;
             let mut feed = self.feed();
@@ -220,6 +331,7 @@ impl Backend for RedbBackend {
     }
 
     fn changes(&self, after: Revision, max: usize) -> Result<Vec<Change>, BackendError> {
+        self.settle(&mut self.writer())?;
         let feed = self.feed();
         feed.runs.followable(after, feed.revision)?;
         let upto = feed.revision;
@@ -269,6 +381,9 @@ impl Backend for RedbBackend {
     }
 
     fn blob(&self, digest: &Digest) -> Result<Option<Bytes>, BackendError> {
+        if let Some(content) = self.recent().content(digest) {
+            return Ok(Some(content.clone()));
+        }
         self.read(|txn| {
             let found = txn.open_table(BLOBS)?.get(&digest.0)?;
             Ok(found.map(|found| Bytes::copy_from_slice(found.value().1)))
@@ -276,6 +391,7 @@ impl Backend for RedbBackend {
     }
 
     fn blobs(&self, after: Option<Digest>, max: usize) -> Result<Vec<BlobInfo>, BackendError> {
+        self.settle(&mut self.writer())?;
         self.read(|txn| {
             let from = after.as_ref().map_or(Bound::Unbounded, |after| Bound::Excluded(&after.0));
             let blobs = txn.open_table(BLOBS)?;
@@ -308,10 +424,11 @@ impl Backend for RedbBackend {
 }
 
 impl Drop for RedbBackend {
-    /// Brings commits that were not durable to the disk; a failure here loses only those.
+    /// Brings the tables to the disk; a failure here loses only commits that were not durable.
     fn drop(&mut self) {
-        if self.writer().volatile {
-            let _ = durably(&self.db, |_| Ok(()));
+        let mut writer = self.writer();
+        if writer.is_ahead && !writer.has_failed {
+            let _ = self.catch_up(&mut writer, None, Durability::Immediate);
         }
     }
 }

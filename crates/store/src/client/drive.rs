@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use tokio::io::{ReadHalf, WriteHalf};
 use tokio::time::{Instant, sleep};
 use tokio_util::codec::{FramedRead, FramedWrite};
 
 use super::{Shared, State};
 use crate::address::Address;
 use crate::agent::Happened;
-use crate::daemon::listen::Stream;
+use crate::daemon::listen::{ReadHalf, Stream, WriteHalf};
 use crate::daemon::owner::{Handle, Session};
 use crate::error::StoreError;
 use crate::wire::codec::Frames;
@@ -32,13 +31,14 @@ pub(super) enum Connector {
 }
 
 /// A connection.
+#[expect(clippy::large_enum_variant, reason = "there is one for each client")]
 enum Wire {
     Remote { source: Source, sink: Sink },
     Local(Session),
 }
 
-type Source = FramedRead<ReadHalf<Stream>, Frames<FromHome, ToHome>>;
-type Sink = FramedWrite<WriteHalf<Stream>, Frames<FromHome, ToHome>>;
+type Source = FramedRead<ReadHalf, Frames<FromHome, ToHome>>;
+type Sink = FramedWrite<WriteHalf, Frames<FromHome, ToHome>>;
 
 /// What the driver does until the last client is gone.
 pub(super) async fn drive(shared: Arc<Shared>, connector: Connector, connect_within: Duration) {
@@ -78,7 +78,7 @@ impl Connector {
         match self {
             Self::Remote(place) => {
                 let stream = Stream::connect(place).await.map_err(|error| error.to_string())?;
-                let (reader, writer) = tokio::io::split(stream);
+                let (reader, writer) = stream.into_halves();
                 Ok(Wire::Remote {
                     source: FramedRead::new(reader, Frames::new(FRAME_BYTES_MAX)),
                     sink: FramedWrite::new(writer, Frames::new(FRAME_BYTES_MAX)),

@@ -5,9 +5,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{self, AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, tcp};
 #[cfg(unix)]
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::{UnixListener, UnixStream, unix};
 
 use crate::address::Address;
 use crate::error::ServeError;
@@ -124,44 +124,95 @@ impl Stream {
         stream.set_nodelay(true)?;
         Ok(Self::Tcp(stream))
     }
+
+    /// Both directions, for tasks and threads of their own.
+    pub(crate) fn into_halves(self) -> (ReadHalf, WriteHalf) {
+        match self {
+            Self::Tcp(stream) => {
+                let (reader, writer) = stream.into_split();
+                (ReadHalf::Tcp(reader), WriteHalf::Tcp(writer))
+            }
+            #[cfg(unix)]
+            Self::Unix(stream) => {
+                let (reader, writer) = stream.into_split();
+                (ReadHalf::Unix(reader), WriteHalf::Unix(writer))
+            }
+        }
+    }
 }
 
-impl AsyncRead for Stream {
+/// The direction to this process.
+#[derive(Debug)]
+pub(crate) enum ReadHalf {
+    Tcp(tcp::OwnedReadHalf),
+    #[cfg(unix)]
+    Unix(unix::OwnedReadHalf),
+}
+
+/// The direction from this process; it ends when it is dropped.
+#[derive(Debug)]
+pub(crate) enum WriteHalf {
+    Tcp(tcp::OwnedWriteHalf),
+    #[cfg(unix)]
+    Unix(unix::OwnedWriteHalf),
+}
+
+impl WriteHalf {
+    /// Waits until the system takes bytes.
+    pub(super) async fn writable(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(half) => half.writable().await,
+            #[cfg(unix)]
+            Self::Unix(half) => half.writable().await,
+        }
+    }
+
+    /// Writes what the system takes at once; from any thread.
+    pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(half) => half.try_write(bytes),
+            #[cfg(unix)]
+            Self::Unix(half) => half.try_write(bytes),
+        }
+    }
+}
+
+impl AsyncRead for ReadHalf {
     fn poll_read(
         self: Pin<&mut Self>,
         task: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(task, buf),
+            Self::Tcp(half) => Pin::new(half).poll_read(task, buf),
             #[cfg(unix)]
-            Self::Unix(stream) => Pin::new(stream).poll_read(task, buf),
+            Self::Unix(half) => Pin::new(half).poll_read(task, buf),
         }
     }
 }
 
-impl AsyncWrite for Stream {
+impl AsyncWrite for WriteHalf {
     fn poll_write(self: Pin<&mut Self>, task: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(task, buf),
+            Self::Tcp(half) => Pin::new(half).poll_write(task, buf),
             #[cfg(unix)]
-            Self::Unix(stream) => Pin::new(stream).poll_write(task, buf),
+            Self::Unix(half) => Pin::new(half).poll_write(task, buf),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_flush(task),
+            Self::Tcp(half) => Pin::new(half).poll_flush(task),
             #[cfg(unix)]
-            Self::Unix(stream) => Pin::new(stream).poll_flush(task),
+            Self::Unix(half) => Pin::new(half).poll_flush(task),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(task),
+            Self::Tcp(half) => Pin::new(half).poll_shutdown(task),
             #[cfg(unix)]
-            Self::Unix(stream) => Pin::new(stream).poll_shutdown(task),
+            Self::Unix(half) => Pin::new(half).poll_shutdown(task),
         }
     }
 }

@@ -7,9 +7,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use lrrc_coherence::AgentId;
+use lrrc_coherence::{AgentId, Millis};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+use super::outbox::Outbox;
 use crate::backend::Backend;
 use crate::clock::Clock;
 use crate::error::{Refusal, ServeError};
@@ -20,9 +21,12 @@ use crate::wire::{FromHome, ToHome};
 /// Longest sleep of the owner: claims end, and silent sessions are noticed, at most this late.
 const TICK: Duration = Duration::from_millis(50);
 
+/// Letters that are answered together at most.
+const LETTERS_MAX: usize = 64;
+
 /// What the owner is told.
 enum Mail {
-    Join { protocol: u16, outbox: mpsc::Sender<FromHome>, reply: oneshot::Sender<Result<AgentId, Refusal>> },
+    Join { protocol: u16, outbox: Outbox, reply: oneshot::Sender<Result<AgentId, Refusal>> },
     Frame { agent: AgentId, frame: ToHome, _permit: OwnedSemaphorePermit },
     Leave { agent: AgentId },
     Done(Done),
@@ -114,30 +118,24 @@ fn run<B: Backend + 'static>(
     mail: &Sender<Mail>,
     clock: Clock,
 ) -> Result<(), ServeError> {
-    let mut outboxes: BTreeMap<AgentId, mpsc::Sender<FromHome>> = BTreeMap::new();
+    let mut outboxes: BTreeMap<AgentId, Outbox> = BTreeMap::new();
     let mut ticked = clock.now();
-    loop {
-        let letter = post.recv_timeout(TICK);
-        let now = clock.now();
-        match letter {
-            Ok(Mail::Join { protocol, outbox, reply }) => {
-                let joined = home.join(protocol, now);
-                let agent = joined.as_ref().ok().copied();
-                if let (Err(_), Some(agent)) = (reply.send(joined), agent) {
-                    home.leave(agent, now);
-                } else if let Some(agent) = agent {
-                    outboxes.insert(agent, outbox);
-                }
-            }
-            Ok(Mail::Frame { agent, frame, _permit }) => home.receive(agent, frame, now),
-            Ok(Mail::Leave { agent }) => {
-                outboxes.remove(&agent);
-                home.leave(agent, now);
-            }
-            Ok(Mail::Done(done)) => home.finish(done, now),
-            Ok(Mail::Feed) => home.follow(now),
-            Ok(Mail::Stop) | Err(RecvTimeoutError::Disconnected) => break,
-            Err(RecvTimeoutError::Timeout) => {}
+    let mut is_over = false;
+    while !is_over && home.failed().is_none() {
+        let first = match post.recv_timeout(TICK) {
+            Ok(letter) => Some(letter),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
+        // Letters that lie here already are answered together: their writes share a sync.
+        let mut letters: Vec<Mail> = first.into_iter().collect();
+        letters.extend(post.try_iter().take(LETTERS_MAX - 1));
+        if letters.len() > 1 {
+            home.gather();
+        }
+        for letter in letters {
+            is_over |= matches!(letter, Mail::Stop);
+            open(&mut home, letter, &mut outboxes, clock.now());
         }
         for chore in home.chores() {
             let mail = mail.clone();
@@ -146,26 +144,44 @@ fn run<B: Backend + 'static>(
                 let _ = mail.send(Mail::Done(chore.run()));
             });
         }
+        let now = clock.now();
         if now.since(ticked) >= TICK.as_millis() as u64 {
             ticked = now;
             home.tick(now);
         }
+        home.flush();
         deliver(&mut home, &mut outboxes, clock);
-        if home.failed().is_some() {
-            break;
-        }
     }
     home.close(clock.now());
     deliver(&mut home, &mut outboxes, clock);
     home.failed().map_or(Ok(()), |why| Err(ServeError::Failed { why: why.to_owned() }))
 }
 
+/// Tells the home what a letter says.
+fn open<B: Backend>(home: &mut Home<B>, letter: Mail, outboxes: &mut BTreeMap<AgentId, Outbox>, now: Millis) {
+    match letter {
+        Mail::Join { protocol, outbox, reply } => {
+            let joined = home.join(protocol, now);
+            let agent = joined.as_ref().ok().copied();
+            if let (Err(_), Some(agent)) = (reply.send(joined), agent) {
+                home.leave(agent, now);
+            } else if let Some(agent) = agent {
+                outboxes.insert(agent, outbox);
+            }
+        }
+        Mail::Frame { agent, frame, _permit } => home.receive(agent, frame, now),
+        Mail::Leave { agent } => {
+            outboxes.remove(&agent);
+            home.leave(agent, now);
+        }
+        Mail::Done(done) => home.finish(done, now),
+        Mail::Feed => home.follow(now),
+        Mail::Stop => {}
+    }
+}
+
 /// Hands out what the home has said. A session whose outbox is full is ended: a signal is never left out.
-fn deliver<B: Backend>(
-    home: &mut Home<B>,
-    outboxes: &mut BTreeMap<AgentId, mpsc::Sender<FromHome>>,
-    clock: Clock,
-) {
+fn deliver<B: Backend>(home: &mut Home<B>, outboxes: &mut BTreeMap<AgentId, Outbox>, clock: Clock) {
     loop {
         let said = home.outbox();
         if said.is_empty() {
@@ -173,7 +189,7 @@ fn deliver<B: Backend>(
         }
         for (agent, frame) in said {
             let Some(outbox) = outboxes.get(&agent) else { continue };
-            if outbox.try_send(frame).is_err() {
+            if !outbox.send(frame) {
                 outboxes.remove(&agent);
                 home.leave(agent, clock.now());
             }
@@ -189,12 +205,17 @@ impl Handle {
     /// The home's refusal; [`Refusal::SessionOver`] where the home has stopped.
     pub async fn join(&self, protocol: u16) -> Result<Session, Refusal> {
         let (outbox, inbox) = mpsc::channel(self.limits.outbox_max);
+        let post = self.admit(protocol, Outbox::Local(outbox)).await?;
+        Ok(Session { post, inbox })
+    }
+
+    /// Opens a session whose frames go to `outbox`.
+    pub(super) async fn admit(&self, protocol: u16, outbox: Outbox) -> Result<Post, Refusal> {
         let (reply, answer) = oneshot::channel();
         self.mail.send(Mail::Join { protocol, outbox, reply }).map_err(|_| stopped())?;
         let agent = answer.await.map_err(|_| stopped())??;
         let permits = Arc::new(Semaphore::new(self.limits.pending_max));
-        let post = Post { agent, mail: self.mail.clone(), permits };
-        Ok(Session { post, inbox })
+        Ok(Post { agent, mail: self.mail.clone(), permits })
     }
 
     /// Bounds of the home.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use lrrc_coherence::{AgentId, Digest, Ledger, Millis};
 
 use super::Home;
-use super::record::{ARTIFACTS, Stored, storage};
+use super::record::{ARTIFACTS, storage};
+use super::stored::Stored;
 use crate::backend::Backend;
 use crate::content::Content;
 use crate::error::Refusal;

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use lrrc_coherence::{AgentId, Digest, Millis, Stamp};
 
 use super::Home;
-use super::record::{ARTIFACTS, Stored, storage};
+use super::record::{ARTIFACTS, storage};
+use super::stored::Stored;
 use crate::backend::{Backend, BackendError, Change, Entry, Revision};
 use crate::error::Refusal;
 use crate::name::Name;

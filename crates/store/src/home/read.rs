@@ -6,7 +6,8 @@ use lrrc_coherence::{
 };
 
 use super::Home;
-use super::record::{ARTIFACTS, Stored, conflict, storage};
+use super::record::{ARTIFACTS, conflict, storage};
+use super::stored::Stored;
 use crate::backend::Backend;
 use crate::content::ContentError;
 use crate::error::Refusal;

@@ -1,10 +1,9 @@
 //! Records between the protocol and the storage: loads, applies, writes, and passes on what has to be said.
 
-use bytes::Bytes;
 use lrrc_coherence::{AgentId, Conflict, Effect, Event, Ledger, Millis, Outcome, Record};
-use serde::{Deserialize, Serialize};
 
 use super::Home;
+use super::stored::{Stored, encode};
 use crate::backend::{Backend, BackendError, Batch, Entry, Expect, Revision, Write};
 use crate::content::Placed;
 use crate::error::Refusal;
@@ -13,9 +12,6 @@ use crate::wire::{Claimed, Divide, Says};
 
 /// Where artifacts lie in the backend.
 pub(super) const ARTIFACTS: &str = "a/";
-
-/// Version of the format of a record; it stands in its first byte.
-const FORMAT: u8 = 1;
 
 /// How often a write is tried against other homes.
 const TRIES: u32 = 16;
@@ -31,34 +27,6 @@ pub(super) struct Slot {
     pub(super) revision: Option<Revision>,
     /// A write failed in the middle: the storage is asked before the next use.
     pub(super) in_doubt: bool,
-}
-
-/// What lies in the backend under an artifact's key.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Stored {
-    pub(super) ledger: Ledger,
-    pub(super) divide: Divide,
-}
-
-impl Stored {
-    fn encode(&self) -> Result<Bytes, Refusal> {
-        let mut bytes = vec![FORMAT];
-        rmp_serde::encode::write_named(&mut bytes, self)
-            .map_err(|error| Refusal::Storage { message: format!("a record cannot be written: {error}") })?;
-        Ok(bytes.into())
-    }
-
-    /// Reads a record.
-    pub(super) fn decode(key: &str, bytes: &[u8]) -> Result<Self, Refusal> {
-        let bad = |why: String| Refusal::Storage { message: format!("record {key:?} {why}") };
-        match bytes.split_first() {
-            Some((&FORMAT, rest)) => {
-                rmp_serde::from_slice(rest).map_err(|error| bad(format!("cannot be read: {error}")))
-            }
-            Some((format, _)) => Err(bad(format!("has format {format}, and this program reads {FORMAT}"))),
-            None => Err(bad("is empty".into())),
-        }
-    }
 }
 
 /// What one event writes beside the ledger.
@@ -122,14 +90,16 @@ impl<B: Backend> Home<B> {
         now: Millis,
     ) -> Result<Option<Outcome>, Refusal> {
         let Some(slot) = self.records.get(name) else { return Ok(None) };
-        let (before, mut slot) = (slot.record.clone(), slot.clone());
+        let mut slot = slot.clone();
+        let is_new = slot.record.is_none();
+        let before = self.trace.as_ref().and_then(|_| slot.record.clone());
         let result = lrrc_coherence::step(&mut slot.record, event, now, &self.rules);
         let outcome = match &result {
             Ok(outcome) => outcome,
             Err(found) => {
                 let found = conflict(name, found.clone());
                 self.note(name, event, [before.as_ref(), before.as_ref()], &result, now);
-                if before.is_none() {
+                if is_new {
                     self.records.remove(name);
                 }
                 return Err(found);
@@ -151,10 +121,10 @@ impl<B: Backend> Home<B> {
     /// Writes the record, with its content; false where another home was faster.
     fn write(&mut self, name: &Name, slot: &mut Slot, with: &With, now: Millis) -> Result<bool, Refusal> {
         let batch = Batch {
-            writes: vec![write_of(name, slot)?],
+            writes: vec![write_of(name, slot)],
             blobs: with.content.iter().filter_map(|(placed, _)| placed.blob()).collect(),
             now_ms: now.0,
-            durable: with.durable,
+            durable: with.durable && self.durable_now(),
         };
         match self.backend.commit(&batch) {
             Ok(revision) => {
@@ -288,13 +258,10 @@ impl<B: Backend> Home<B> {
 }
 
 /// The write that makes the storage hold the slot.
-pub(super) fn write_of(name: &Name, slot: &Slot) -> Result<Write, Refusal> {
+pub(super) fn write_of(name: &Name, slot: &Slot) -> Write {
     let expect = slot.revision.map_or(Expect::Absent, Expect::At);
     match &slot.record {
-        Some(record) => {
-            let stored = Stored { ledger: record.ledger().clone(), divide: slot.divide };
-            Ok(Write::put(key(name), expect, stored.encode()?))
-        }
-        None => Ok(Write::delete(key(name), expect)),
+        Some(record) => Write::put(key(name), expect, encode(record.ledger(), slot.divide)),
+        None => Write::delete(key(name), expect),
     }
 }

@@ -153,10 +153,10 @@ impl<B: Backend> Home<B> {
         slots: &mut [Slot],
         now: Millis,
     ) -> Result<Option<Revision>, Refusal> {
-        let mut batch = Batch { now_ms: now.0, durable: true, ..Batch::default() };
+        let mut batch = Batch { now_ms: now.0, durable: self.durable_now(), ..Batch::default() };
         for (member, slot) in members.iter().zip(slots) {
             slot.divide = member.checked.divide;
-            batch.writes.push(write_of(&member.name, slot)?);
+            batch.writes.push(write_of(&member.name, slot));
             batch.blobs.extend(member.checked.placed.blob());
         }
         let failed = match self.backend.commit(&batch) {

@@ -5,10 +5,13 @@
 use std::io;
 use std::marker::PhantomData;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, BytesMut};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio_util::codec::length_delimited::LengthDelimitedCodec;
 use tokio_util::codec::{Decoder, Encoder};
+
+/// Length of a length.
+const LENGTH_BYTES: usize = 4;
 
 /// Why bytes are no frame.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +64,31 @@ impl<In, Out: Serialize> Encoder<Out> for Frames<In, Out> {
     type Error = CodecError;
 
     fn encode(&mut self, frame: Out, bytes: &mut BytesMut) -> Result<(), CodecError> {
-        Ok(self.framing.encode(Bytes::from(rmp_serde::to_vec_named(&frame)?), bytes)?)
+        encode(&frame, self.framing.max_frame_length(), bytes)
+    }
+}
+
+/// Lays a frame of at most `frame_bytes_max` behind what is in `bytes`.
+pub(crate) fn encode(
+    frame: &impl Serialize,
+    frame_bytes_max: usize,
+    bytes: &mut BytesMut,
+) -> Result<(), CodecError> {
+    let start = bytes.len();
+    bytes.put_u32(0);
+    let mut to = bytes.writer();
+    rmp_serde::encode::write_named(&mut to, frame)?;
+    let bytes = to.into_inner();
+    let length = bytes.len() - start - LENGTH_BYTES;
+    match u32::try_from(length) {
+        Ok(word) if length <= frame_bytes_max => {
+            bytes[start..start + LENGTH_BYTES].copy_from_slice(&word.to_be_bytes());
+            Ok(())
+        }
+        _ => {
+            bytes.truncate(start);
+            let why = format!("a frame of {length} bytes, and at most {frame_bytes_max} are sent");
+            Err(io::Error::new(io::ErrorKind::InvalidInput, why).into())
+        }
     }
 }

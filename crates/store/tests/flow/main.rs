@@ -4,6 +4,7 @@ mod cancel;
 mod claims;
 mod clockless;
 mod conflicts;
+mod gather;
 mod house;
 mod limits;
 mod linear;

@@ -4,23 +4,52 @@ use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use redb::{Builder, Database, DatabaseError, StorageError};
+use std::sync::Arc;
+
+use redb::backends::FileBackend;
+use redb::{Builder, Database, DatabaseError, StorageBackend, StorageError};
 
 use super::super::BackendError;
 use super::NAME;
+use super::journal::Journal;
+use super::region::{Layout, Region, first_byte};
 
 const CACHE_BYTES: usize = 64 << 20;
 
+/// Length of the journal of a file: some hundred commits between two commits of the database.
+const JOURNAL_BYTES: u64 = 4 << 20;
+
+/// Opens the database and the journal of a storage; makes both in one that is empty.
+pub(super) fn divided(
+    place: &str,
+    storage: impl StorageBackend,
+    journal_bytes: u64,
+) -> Result<(Database, Journal), BackendError> {
+    let failed = |error| unavailable(place, error);
+    let length = match Layout::of(&storage).map_err(failed)? {
+        Layout::Empty => {
+            Layout::divide(&storage, journal_bytes).map_err(failed)?;
+            Some(journal_bytes)
+        }
+        Layout::Bare => None,
+        Layout::Journaled(length) => Some(length),
+        Layout::Other(version) => {
+            let why =
+                format!("the store has layout {version}, which is not read: use the program that wrote it");
+            return Err(BackendError::Format { place: place.to_owned(), why });
+        }
+    };
+    let storage = Arc::new(storage);
+    let start = length.map_or(0, first_byte);
+    let db = checked(place, Region { storage: Arc::clone(&storage), start })?;
+    Ok((db, Journal::new(storage, length.unwrap_or(0))))
+}
+
 /// Opens a database and compares all its checksums. redb panics over some pages that a sound disk never gives; that is
 /// a damaged file like any other.
-pub(super) fn checked(
-    place: &str,
-    open: impl FnOnce(&Builder) -> Result<Database, DatabaseError>,
-) -> Result<Database, BackendError> {
+fn checked(place: &str, storage: impl StorageBackend) -> Result<Database, BackendError> {
     let opened = catch_unwind(AssertUnwindSafe(|| {
-        let mut builder = Builder::new();
-        builder.set_cache_size(CACHE_BYTES);
-        let mut db = open(&builder)?;
+        let mut db = Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(storage)?;
         db.check_integrity()?;
         Ok(db)
     }));
@@ -37,7 +66,7 @@ pub(super) fn unavailable(
     BackendError::Unavailable { backend: NAME, place: place.to_owned(), source: error.into() }
 }
 
-pub(super) fn cannot_open(place: &str, error: DatabaseError) -> BackendError {
+fn cannot_open(place: &str, error: DatabaseError) -> BackendError {
     let format = |why: String| BackendError::Format { place: place.to_owned(), why };
     match error {
         DatabaseError::DatabaseAlreadyOpen => {
@@ -63,7 +92,10 @@ pub(super) fn cannot_open(place: &str, error: DatabaseError) -> BackendError {
 pub(super) fn create_whole(path: &Path) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let made = tempfile::Builder::new().prefix(".new-store-").tempfile_in(folder)?;
-    drop(Builder::new().create_file(made.reopen()?)?);
+    let storage = FileBackend::new(made.reopen()?)?;
+    Layout::divide(&storage, JOURNAL_BYTES)?;
+    let region = Region { storage: Arc::new(storage), start: first_byte(JOURNAL_BYTES) };
+    drop(Builder::new().create_with_backend(region)?);
     match made.persist_noclobber(path) {
         Err(error) if error.error.kind() != std::io::ErrorKind::AlreadyExists => {
             return Err(error.error.into());

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use redb::{Database, ReadableTable, StorageError, TableDefinition, WriteTransaction};
 
 use super::super::runs::Runs;
-use super::super::{BackendError, Batch, Entry, Revision, Write};
+use super::super::{Batch, Entry, Revision, Write};
+use super::journal::Journal;
 
 pub(super) const FORMAT: u64 = 1;
 
@@ -13,6 +14,9 @@ pub(super) const INDEX: TableDefinition<&str, u64> = TableDefinition::new("index
 pub(super) const LOG: TableDefinition<(u64, &str), Option<&[u8]>> = TableDefinition::new("log");
 pub(super) const BLOBS: TableDefinition<&[u8; 32], (u64, &[u8])> = TableDefinition::new("blobs");
 pub(super) const RUNS: TableDefinition<u64, u64> = TableDefinition::new("runs");
+
+/// Under this key of [`META`]: the number of the last frame of the journal that the tables hold.
+const FRAME: &str = "frame";
 
 /// A commit of what `write` does.
 pub(super) fn durably<T>(
@@ -25,9 +29,12 @@ pub(super) fn durably<T>(
     Ok(result)
 }
 
-/// Begins a run: the next epoch, and revisions above all that the last run may have given.
-/// `Err` within is the format of a store that is not read.
-pub(super) fn start(db: &Database) -> Result<Result<(u32, Revision, Runs), u64>, redb::Error> {
+/// Begins a run: what the last one left in the journal, the next epoch, and revisions above all that the last run may
+/// have given. `Err` within is the format of a store that is not read.
+pub(super) fn start(
+    db: &Database,
+    journal: &mut Journal,
+) -> Result<Result<(u32, Revision, Runs), u64>, redb::Error> {
     durably(db, |txn| {
         let mut meta = txn.open_table(META)?;
         let format = meta.get("format")?.map_or(FORMAT, |format| format.value());
@@ -35,8 +42,16 @@ pub(super) fn start(db: &Database) -> Result<Result<(u32, Revision, Runs), u64>,
             return Ok(Err(format));
         }
         meta.insert("format", FORMAT)?;
-        let epoch = meta.get("epoch")?.map_or(0, |epoch| epoch.value()) + 1;
+        let last_epoch = meta.get("epoch")?.map_or(0, |epoch| epoch.value());
+        let mut frame = meta.get(FRAME)?.map_or(0, |frame| frame.value());
+        for (revision, batch) in journal.batches(last_epoch, frame)? {
+            apply(txn, &batch, revision)?;
+            frame += 1;
+        }
+        meta.insert(FRAME, frame)?;
+        let epoch = last_epoch + 1;
         meta.insert("epoch", epoch)?;
+        journal.begin(epoch, frame);
         let oldest = meta.get("oldest")?.map_or(0, |oldest| oldest.value());
         let logged = txn.open_table(LOG)?.last()?.map_or(0, |(key, _)| key.value().0);
         let mut stored = txn.open_table(RUNS)?;
@@ -66,22 +81,14 @@ pub(super) fn entry(
     }))
 }
 
-/// The error of the first write whose expectation does not hold.
-pub(super) fn lost(txn: &WriteTransaction, batch: &Batch) -> Result<Option<BackendError>, redb::Error> {
-    let index = txn.open_table(INDEX)?;
-    for Write { key, expect, .. } in &batch.writes {
-        let actual = index.get(key.as_str())?.map(|revision| revision.value());
-        if !expect.holds(actual.map(Revision)) {
-            let log = txn.open_table(LOG)?;
-            let actual = actual.map(|revision| entry(&log, key, revision)).transpose()?.flatten();
-            return Ok(Some(BackendError::Lost { key: key.clone(), expected: *expect, actual }));
-        }
-    }
-    Ok(None)
+/// Notes that the tables hold everything up to frame `number`.
+pub(super) fn holds_frame(txn: &WriteTransaction, number: u64) -> Result<(), redb::Error> {
+    txn.open_table(META)?.insert(FRAME, number)?;
+    Ok(())
 }
 
-/// Writes the batch under `revision`; whether it changed a record.
-pub(super) fn apply(txn: &WriteTransaction, batch: &Batch, revision: Revision) -> Result<bool, redb::Error> {
+/// Writes the batch under `revision`.
+pub(super) fn apply(txn: &WriteTransaction, batch: &Batch, revision: Revision) -> Result<(), redb::Error> {
     if !batch.blobs.is_empty() {
         let mut blobs = txn.open_table(BLOBS)?;
         for (digest, content) in &batch.blobs {
@@ -90,7 +97,6 @@ pub(super) fn apply(txn: &WriteTransaction, batch: &Batch, revision: Revision) -
     }
     let mut index = txn.open_table(INDEX)?;
     let mut log = txn.open_table(LOG)?;
-    let mut changed = false;
     for Write { key, value, .. } in &batch.writes {
         let key = key.as_str();
         let stood = match value {
@@ -99,10 +105,9 @@ pub(super) fn apply(txn: &WriteTransaction, batch: &Batch, revision: Revision) -
         };
         if value.is_some() || stood {
             log.insert((revision.0, key), value.as_deref())?;
-            changed = true;
         }
     }
-    Ok(changed)
+    Ok(())
 }
 
 /// Drops the log up to `through`, but for the records that stand.

@@ -1,0 +1,154 @@
+//! Where the frames of a session go: to a task of this process, or on a wire.
+//!
+//! The home's thread puts short frames on the wire itself, where the system takes them at once: that spares each answer
+//! a wait for another thread to wake. What does not go at once, and what is long, goes to the connection's own task, and
+//! every later frame behind it, so that frames keep their order.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::{Buf, BytesMut};
+use tokio::sync::mpsc;
+
+use super::listen::WriteHalf;
+use crate::wire::codec::encode;
+use crate::wire::{Answer, Body, FromHome, Piece, Says};
+
+/// Longest content in a frame that the home's thread writes itself, in bytes.
+const SHORT_BYTES_MAX: usize = 64 << 10;
+
+/// The home's end of a session.
+#[derive(Debug)]
+pub(super) enum Outbox {
+    /// To a client of this process.
+    Local(mpsc::Sender<FromHome>),
+    /// To a client of another.
+    Remote { wire: Arc<Wire>, packets: mpsc::Sender<Packet> },
+}
+
+/// What the connection's task writes.
+#[derive(Debug)]
+pub(super) enum Packet {
+    Frame(FromHome),
+    /// The end of a frame whose beginning is written.
+    Rest(BytesMut),
+}
+
+/// A wire that the home's thread and the connection's task write to.
+#[derive(Debug)]
+pub(super) struct Wire {
+    half: WriteHalf,
+    frame_bytes_max: usize,
+    /// Packets that the task has not written; while there are any, it alone writes.
+    queued: AtomicUsize,
+}
+
+impl Wire {
+    pub(super) fn new(half: WriteHalf, frame_bytes_max: usize) -> Arc<Self> {
+        Arc::new(Self { half, frame_bytes_max, queued: AtomicUsize::new(0) })
+    }
+
+    /// Writes a frame out of turn, the last one: from here on no other thread writes.
+    pub(super) async fn last(&self, frame: &FromHome) -> io::Result<()> {
+        self.queued.fetch_add(1, Ordering::AcqRel);
+        self.all(self.frame(frame)?).await
+    }
+
+    /// Writes what the home's thread has left to this task, until the session is over.
+    pub(super) async fn drain(&self, mut packets: mpsc::Receiver<Packet>) -> io::Result<()> {
+        while let Some(packet) = packets.recv().await {
+            let bytes = match packet {
+                Packet::Frame(frame) => self.frame(&frame)?,
+                Packet::Rest(bytes) => bytes,
+            };
+            self.all(bytes).await?;
+            self.queued.fetch_sub(1, Ordering::AcqRel);
+        }
+        Ok(())
+    }
+
+    fn frame(&self, frame: &FromHome) -> io::Result<BytesMut> {
+        let mut bytes = BytesMut::new();
+        encode(frame, self.frame_bytes_max, &mut bytes).map_err(io::Error::other)?;
+        Ok(bytes)
+    }
+
+    async fn all(&self, mut bytes: BytesMut) -> io::Result<()> {
+        while !bytes.is_empty() {
+            self.half.writable().await?;
+            self.put(&mut bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what the system takes at once.
+    fn put(&self, bytes: &mut BytesMut) -> io::Result<()> {
+        match self.half.try_write(bytes) {
+            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                bytes.advance(written);
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Outbox {
+    /// Sends a frame without waiting; false where the session cannot take it, and is over.
+    pub(super) fn send(&self, frame: FromHome) -> bool {
+        match self {
+            Self::Local(frames) => frames.try_send(frame).is_ok(),
+            Self::Remote { wire, packets } => {
+                let packet = if wire.queued.load(Ordering::Acquire) == 0 && is_short(&frame.says) {
+                    let Ok(mut bytes) = wire.frame(&frame) else { return false };
+                    match wire.put(&mut bytes) {
+                        Ok(()) if bytes.is_empty() => return true,
+                        Ok(()) => Packet::Rest(bytes),
+                        Err(_) => return false,
+                    }
+                } else {
+                    Packet::Frame(frame)
+                };
+                wire.queued.fetch_add(1, Ordering::AcqRel);
+                packets.try_send(packet).is_ok()
+            }
+        }
+    }
+}
+
+/// Whether a frame is encoded in no time.
+fn is_short(says: &Says) -> bool {
+    let content_bytes = match says {
+        Says::Pushed { read, .. } => body_bytes(&read.body),
+        Says::Answer { outcome: Ok(Answer::Read(read)), .. } => body_bytes(&read.body),
+        Says::Answer { outcome: Ok(Answer::Old { bytes, .. }), .. } => bytes.len(),
+        Says::Answer {
+            outcome: Ok(Answer::Listed { .. } | Answer::History(_) | Answer::Verified(_)),
+            ..
+        } => {
+            return false;
+        }
+        _ => 0,
+    };
+    content_bytes <= SHORT_BYTES_MAX
+}
+
+fn body_bytes(body: &Body) -> usize {
+    match body {
+        Body::Same => 0,
+        Body::Whole(bytes) => bytes.len(),
+        Body::Delta { pieces, .. } => {
+            let inserted = pieces.iter().map(|piece| match piece {
+                Piece::Insert(bytes) => bytes.len(),
+                Piece::Keep { .. } => 0,
+            });
+            inserted.sum()
+        }
+        Body::Sections(slices) => {
+            slices.iter().filter_map(|slice| slice.bytes.as_ref()).map(bytes::Bytes::len).sum()
+        }
+    }
+}
