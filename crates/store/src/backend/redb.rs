@@ -21,7 +21,7 @@ use redb::{
 
 use super::runs::Runs;
 use super::{Backend, BackendError, Batch, BlobInfo, Change, Entry, Listing, Revision};
-use file::{checked, create_whole, unavailable};
+use file::{checked, compact_if_sparse, create_whole, unavailable};
 use tables::{BLOBS, FORMAT, INDEX, LOG, apply, durably, entry, forget, lost, start};
 const NAME: &str = "redb";
 
@@ -80,7 +80,8 @@ impl<E: Into<redb::Error>> From<E> for Failure {
 
 impl RedbBackend {
     /// Opens the file, or makes it. A file that a crash left is repaired first, and the checksums of the whole file
-    /// are compared: a disk that lost a part of it is found here and not in the middle of a read.
+    /// are compared: a disk that lost a part of it is found here and not in the middle of a read. A file of which more than
+    /// half was removed is made shorter.
     ///
     /// # Errors
     /// [`BackendError::Unavailable`] when another process holds it or the disk fails; [`BackendError::Format`] when it
@@ -93,8 +94,9 @@ impl RedbBackend {
         }
         let file = OpenOptions::new().read(true).write(true).open(path);
         let file = file.map_err(|error| unavailable(&place, error))?;
+        let length = file.metadata().map_err(|error| unavailable(&place, error))?.len();
         let db = checked(&place, |builder| builder.create_file(file))?;
-        Self::with_database(db, place)
+        Self::with_database(db, length, place)
     }
 
     /// Opens a store that lies in `storage`, or makes one in it; `place` names it in messages. Where a crash cut the
@@ -103,11 +105,13 @@ impl RedbBackend {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn with_storage(storage: impl StorageBackend, place: &str) -> Result<Self, BackendError> {
+        let length = storage.len().map_err(|error| unavailable(place, error))?;
         let db = checked(place, |builder| builder.create_with_backend(storage))?;
-        Self::with_database(db, place.to_owned())
+        Self::with_database(db, length, place.to_owned())
     }
 
-    fn with_database(db: Database, place: String) -> Result<Self, BackendError> {
+    fn with_database(mut db: Database, length: u64, place: String) -> Result<Self, BackendError> {
+        compact_if_sparse(&mut db, length).map_err(|error| unavailable(&place, error))?;
         let format = start(&db).map_err(|error| unavailable(&place, error))?;
         let (epoch, last_change, runs) = format.map_err(|found| BackendError::Format {
             place: place.clone(),

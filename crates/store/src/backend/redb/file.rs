@@ -11,6 +11,9 @@ use super::NAME;
 
 const CACHE_BYTES: usize = 64 << 20;
 
+/// A shorter file is left as it is: there is little to win.
+const COMPACTED_BYTES_MIN: u64 = 16 << 20;
+
 /// Opens a database and compares all its checksums. redb panics over some pages that a sound disk never gives; that is
 /// a damaged file like any other.
 pub(super) fn checked(
@@ -28,6 +31,21 @@ pub(super) fn checked(
         Err(DatabaseError::Storage(StorageError::Corrupted("its pages contradict each other".to_owned())))
     };
     opened.unwrap_or_else(damaged).map_err(|error| cannot_open(place, error))
+}
+
+/// Gives back the room of what was removed, where it is more than half of a file of `length` bytes. redb moves pages
+/// in commits of its own, so a crash in between leaves the same records.
+pub(super) fn compact_if_sparse(db: &mut Database, length: u64) -> Result<(), redb::Error> {
+    if length < COMPACTED_BYTES_MIN {
+        return Ok(());
+    }
+    let txn = db.begin_write()?;
+    let stats = txn.stats()?;
+    txn.abort()?;
+    if stats.allocated_pages() * stats.page_size() as u64 * 2 < length {
+        db.compact()?;
+    }
+    Ok(())
 }
 
 pub(super) fn unavailable(
