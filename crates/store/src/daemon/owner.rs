@@ -22,11 +22,22 @@ const TICK: Duration = Duration::from_millis(50);
 
 /// What the owner is told.
 enum Mail {
-    Join { protocol: u16, outbox: mpsc::Sender<FromHome>, reply: oneshot::Sender<Result<AgentId, Refusal>> },
-    Frame { agent: AgentId, frame: ToHome, _permit: OwnedSemaphorePermit },
-    Leave { agent: AgentId },
+    Join {
+        protocol: u16,
+        outbox: mpsc::Sender<FromHome>,
+        reply: oneshot::Sender<Result<AgentId, Refusal>>,
+    },
+    Frame {
+        agent: AgentId,
+        frame: ToHome,
+        _permit: OwnedSemaphorePermit,
+    },
+    Leave {
+        agent: AgentId,
+    },
     Done(Done),
-    Feed,
+    /// It waits as long as its token is not dropped.
+    Feed(Arc<()>),
     Stop,
 }
 
@@ -92,16 +103,18 @@ impl Owner {
     }
 }
 
-/// Wakes the owner when another home has changed the store.
+/// Wakes the owner when another home has changed the store. One letter waits at a time: an owner whose storage does not
+/// answer takes long for each, and must come to what its agents ask.
 fn follow<B: Backend + 'static>(backend: Arc<B>, mail: Sender<Mail>) {
     std::thread::spawn(move || {
+        let token = Arc::new(());
         let mut after = backend.revision().unwrap_or_default();
         loop {
             match backend.wait(after, Duration::from_millis(200)) {
                 Ok(_) => after = backend.revision().unwrap_or(after),
                 Err(_) => std::thread::sleep(Duration::from_millis(200)),
             }
-            if mail.send(Mail::Feed).is_err() {
+            if Arc::strong_count(&token) == 1 && mail.send(Mail::Feed(Arc::clone(&token))).is_err() {
                 return;
             }
         }
@@ -135,7 +148,10 @@ fn run<B: Backend + 'static>(
                 home.leave(agent, now);
             }
             Ok(Mail::Done(done)) => home.finish(done, now),
-            Ok(Mail::Feed) => home.follow(now),
+            Ok(Mail::Feed(token)) => {
+                drop(token);
+                home.follow(now);
+            }
             Ok(Mail::Stop) | Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {}
         }
@@ -147,8 +163,11 @@ fn run<B: Backend + 'static>(
             });
         }
         if now.since(ticked) >= TICK.as_millis() as u64 {
-            ticked = now;
+            // What was said goes out before, and the time counts from the end: a storage that does not answer makes this
+            // long, and must not keep the owner from its mail.
+            deliver(&mut home, &mut outboxes, clock);
             home.tick(now);
+            ticked = clock.now();
         }
         deliver(&mut home, &mut outboxes, clock);
         if home.failed().is_some() {

@@ -88,8 +88,12 @@ impl<B: Backend> Home<B> {
         let over: Vec<Name> =
             self.claimed.iter().filter(|name| self.turn_is_due(name, now)).cloned().collect();
         for name in over {
-            // A storage that fails is asked again at the next tick.
-            let _ = self.apply(&name, &Event::LeaseOver, now);
+            // A storage that fails is asked again at the next tick, and not for the other names before that.
+            if let Err(Refusal::Storage { .. } | Refusal::Uncertain { .. }) =
+                self.apply(&name, &Event::LeaseOver, now)
+            {
+                return;
+            }
         }
     }
 

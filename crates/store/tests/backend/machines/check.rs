@@ -37,6 +37,9 @@ pub(crate) fn ops(process: usize, lines: Vec<Line>) -> Vec<Op> {
     ops
 }
 
+/// From when until when an agent had a claim for certain, in microseconds, and which agent.
+type Held = (u64, u64, u32);
+
 /// What was compared.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
@@ -215,7 +218,7 @@ impl Verdict {
         let (Ask::Delete { name, expected }, Some((_, Told::Done))) = (&op.ask, &op.told) else { return };
         self.counts.writes_acknowledged += 1;
         let next = history.next(name, *expected);
-        if !next.is_some_and(|state| state.ledger.is_none()) {
+        if next.is_none_or(|state| state.ledger.is_some()) {
             let what = format!("{name} {expected:?} was deleted, and {:?} follows", next.map(stamp_of));
             self.fault("nothing acknowledged is lost", Some(op), what);
         }
@@ -243,7 +246,7 @@ impl Verdict {
                 }
             }
             let written = history.first(name, *stamp).and_then(|state| state.ledger.as_ref());
-            if !written.is_some_and(|ledger| ledger.current.digest == *digest) {
+            if written.is_none_or(|ledger| ledger.current.digest != *digest) {
                 self.fault("nothing of its own", Some(op), format!("{name}: {stamp:?} was read as {digest}"));
                 continue;
             }
@@ -303,7 +306,7 @@ impl Verdict {
         for op in ops {
             agents.entry(op.agent).or_default().push(op);
         }
-        let mut held: BTreeMap<(&str, Incarnation), Vec<(u64, u64, u32)>> = BTreeMap::new();
+        let mut held: BTreeMap<(&str, Incarnation), Vec<Held>> = BTreeMap::new();
         for ops in agents.values() {
             for (at, op) in ops.iter().enumerate() {
                 let (Ask::Acquire { name }, Some((from_us, Told::Acquired { who, stamp, expires_ms }))) =

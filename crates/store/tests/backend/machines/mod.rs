@@ -32,7 +32,7 @@ pub(crate) use net::Kind;
 const MACHINES: usize = 3;
 const CONFIG: &str = "LRRC_STORE_MACHINE";
 /// A machine whose way is whole works again within this time.
-const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(60);
+const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(120);
 /// What was on its way when a cut began may still be answered.
 const IN_FLIGHT_US: u64 = 50_000;
 
@@ -141,7 +141,7 @@ impl<'p> World<'p> {
             self.pause(100..700);
             self.restart(*machine);
         }
-        self.pause(1500..3500);
+        self.pause(2500..4500);
         self.machines[*cut_off].way.cut(false);
         let until_us = now_us();
         let caught_up_us = self.machines[*cut_off].wait_for_a_write_after(until_us);

@@ -25,7 +25,7 @@ pub(crate) const LEASE_MS: u64 = 1_500;
 
 const AGENTS: u32 = 2;
 const NAMES: [&str; 3] = ["team/plan", "team/notes", "code"];
-const TIMEOUT_MS: u64 = 400;
+const TIMEOUT_MS: u64 = 500;
 
 /// What a process is started with.
 #[derive(Debug, Serialize, Deserialize)]
@@ -52,7 +52,12 @@ pub(crate) fn run(config: &Config) {
             let agent =
                 AgentConfig { bound: Bound { versions: 0, age_ms: AGE_MS_MAX }, ..AgentConfig::default() };
             let client = ClientConfig { agent, ..ClientConfig::default() };
-            let client = Client::local(owner.handle(), client).await.expect("the home of this process");
+            let client = loop {
+                // The way to etcd may be cut in this moment too.
+                if let Ok(client) = Client::local(owner.handle(), client).await {
+                    break client;
+                }
+            };
             let rng = ChaCha8Rng::seed_from_u64(config.seed * u64::from(AGENTS) + u64::from(id));
             let stem = format!("{} {id}", config.record.display());
             let me = Actor { client, record: Arc::clone(&record), id, op: 0, rng, stem };
