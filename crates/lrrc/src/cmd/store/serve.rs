@@ -157,11 +157,13 @@ fn serve_etcd(
 
 #[cfg(not(feature = "etcd"))]
 fn serve_etcd(args: &ServeArgs, _: HomeConfig, _: Clock, _: Listener, _: &Runtime) -> miette::Result<()> {
+    let EtcdTlsArgs { etcd_ca, etcd_cert, etcd_key } = &args.etcd_tls;
+    let files = [etcd_ca, etcd_cert, etcd_key].into_iter().flatten();
+    let files: String = files.map(|file| format!(" with {}", file.display())).collect();
     Err(miette!(
         help = "build it with: cargo build --release --features etcd",
-        "{}: this lrrc was built without etcd (its files for TLS: {:?})",
-        args.etcd.join(","),
-        args.etcd_tls
+        "this lrrc was built without etcd, and cannot serve {}{files}",
+        args.etcd.join(" ")
     ))
 }
 
