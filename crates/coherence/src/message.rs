@@ -109,7 +109,8 @@ pub enum Event {
         /// The agent.
         agent: AgentId,
     },
-    /// Time has passed: a claim whose lease is over is reclaimed.
+    /// Time has passed: a claim whose lease is over is reclaimed. Where another home has ended the claim that agents wait
+    /// for here, the first of them gets its turn.
     LeaseOver,
     /// The artifact goes.
     Delete {

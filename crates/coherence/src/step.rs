@@ -107,7 +107,10 @@ fn act(change: &mut Change<'_>, event: &Event) -> Result<Reply, Conflict> {
         Event::Renew { agent, generation } => claim::renew(change, *agent, *generation),
         Event::Release { agent } => claim::release(change, *agent),
         Event::AgentLost { agent } => Ok(claim::lost(change, *agent)),
-        Event::LeaseOver => Ok(Reply::Settled { ended: change.ended }),
+        Event::LeaseOver => {
+            change.next_turn();
+            Ok(Reply::Settled { ended: change.ended })
+        }
         Event::Create { .. } | Event::Delete { .. } | Event::Observed { .. } => {
             Err(Conflict::UnknownArtifact)
         }

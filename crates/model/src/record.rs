@@ -271,3 +271,28 @@ fn at(path: &Path) -> impl Fn(std::io::Error) -> RecordError + '_ {
 fn malformed<E: std::fmt::Display>(path: &Path) -> impl Fn(E) -> RecordError + '_ {
     move |error| RecordError::Malformed { path: path.into(), reason: error.to_string() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_writers_of_one_file_leave_one_of_their_texts_and_nothing_else() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("list.jsonl");
+        std::thread::scope(|scope| {
+            for writer in 0..8_u8 {
+                let path = &path;
+                scope.spawn(move || {
+                    (0..20).for_each(|_| write_atomic(path, &[writer; 999]).expect("written"));
+                });
+            }
+        });
+        let text = fs::read(&path).expect("there");
+        assert!(
+            text.len() == 999 && text.iter().all(|byte| *byte == text[0]),
+            "half of one text, half of another"
+        );
+        assert_eq!(fs::read_dir(dir.path()).expect("a folder").count(), 1);
+    }
+}

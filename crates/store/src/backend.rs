@@ -258,6 +258,14 @@ pub enum BackendError {
         /// What it said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// An address of the backend that is none.
+    #[error("address {address:?}: {why}")]
+    Address {
+        /// What was given.
+        address: String,
+        /// What is wrong with it, and what to write.
+        why: String,
+    },
     /// What lies there was not written by this program, or by another version of it.
     #[error("{place}: {why}")]
     Format {

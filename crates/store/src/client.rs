@@ -282,10 +282,11 @@ impl Client {
         }
     }
 
-    /// Ends an artifact; with `expected`, only at that version.
+    /// Ends an artifact; with `expected`, only at that version. A claim of another agent ends with it, and its holder is
+    /// told.
     ///
     /// # Errors
-    /// A conflict where it is claimed by another agent, or at another version.
+    /// A conflict where it is at another version, or gone.
     pub async fn delete(&self, name: &Name, expected: Option<Stamp>) -> Result<(), StoreError> {
         self.answer(Request::Delete { name: name.clone(), expected }).await.map(drop)
     }

@@ -4,9 +4,13 @@
 //! object store each put is an object of its own, `blobs/ab/abcd…/<time of the put>`. The collector removes puts, never
 //! names: a put that comes while an old one of the same content is being removed is another object, and stays.
 
+#[cfg(feature = "s3")]
+mod s3;
+mod staged;
+
 use std::error::Error;
 use std::io;
-use std::path::Path as FilePath;
+use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,6 +19,7 @@ use lrrc_coherence::Digest;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::path::Path;
+#[cfg(feature = "s3")]
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
@@ -23,6 +28,8 @@ use tokio::runtime::Runtime;
 use crate::backend::{Backend, BackendError};
 
 use crate::digest::digest_of;
+#[cfg(feature = "s3")]
+use crate::error::with_causes;
 
 const FOLDER: &str = "blobs";
 
@@ -87,6 +94,14 @@ pub enum ContentError {
         /// What is wrong with it.
         why: String,
     },
+    /// The folder of the contents cannot be tidied.
+    #[error("the content store at {place}: {source}")]
+    Folder {
+        /// The folder.
+        place: String,
+        /// What the system says.
+        source: io::Error,
+    },
     /// The object store did not answer as it should.
     #[error("the content store at {place}: {source}")]
     Store {
@@ -139,6 +154,8 @@ impl Placed {
 #[derive(Debug)]
 pub struct Content {
     objects: Arc<dyn ObjectStore>,
+    /// Where the objects are files.
+    folder: Option<PathBuf>,
     place: String,
     rules: ContentRules,
     runtime: Runtime,
@@ -155,7 +172,8 @@ impl Content {
         let fault = |why: String| ContentError::Place { place: place.clone(), why };
         std::fs::create_dir_all(folder).map_err(|error| fault(error.to_string()))?;
         let objects = LocalFileSystem::new_with_prefix(folder).map_err(|error| fault(error.to_string()))?;
-        Self::new(Arc::new(objects.with_fsync(true).with_automatic_cleanup(true)), place, rules)
+        let objects = Arc::new(objects.with_fsync(true).with_automatic_cleanup(true));
+        Ok(Self { folder: Some(folder.to_owned()), ..Self::new(objects, place, rules)? })
     }
 
     /// Keeps large contents in memory, for tests and simulations.
@@ -166,34 +184,65 @@ impl Content {
         Self::new(Arc::new(InMemory::new()), "memory".to_owned(), rules)
     }
 
-    /// Keeps large contents under `address`, such as `s3://bucket/folder` (with the feature `s3`), with the options
-    /// of [`object_store`], such as `endpoint`, `region` or `access_key_id`. Anything without `://` is a folder.
+    /// Keeps large contents under `address`: `s3://bucket/folder` (with the feature `s3`), with the options of
+    /// [`object_store`], such as `endpoint`, `region` or `access_key_id`. Anything without `://` is a folder.
     ///
     /// # Errors
-    /// [`ContentError::Place`] when the address is not understood.
+    /// [`ContentError::Place`] when the address is not understood, or the store does not answer as it should.
     pub fn at<'o>(
         address: &str,
         options: impl IntoIterator<Item = (&'o str, &'o str)>,
         rules: ContentRules,
     ) -> Result<Self, ContentError> {
-        if !address.contains("://") {
-            return Self::in_folder(address, rules);
-        }
-        if let Some(folder) = address.strip_prefix("file://") {
-            return Self::in_folder(folder, rules);
-        }
         let fault = |why: String| ContentError::Place { place: address.to_owned(), why };
-        let url = url::Url::parse(address).map_err(|error| fault(error.to_string()))?;
-        let (objects, prefix) =
-            object_store::parse_url_opts(&url, options).map_err(|error| fault(error.to_string()))?;
-        Self::new(Arc::new(PrefixStore::new(objects, prefix)), address.to_owned(), rules)
+        match address.split_once("://") {
+            None => Self::in_folder(address, rules),
+            Some(("file", folder)) => Self::in_folder(folder, rules),
+            Some(("s3" | "s3a", _)) => {
+                let url = url::Url::parse(address).map_err(|error| fault(error.to_string()))?;
+                Self::in_s3(&url, options, rules)
+            }
+            Some(_) => Err(fault("write a folder, or s3://BUCKET/FOLDER".to_owned())),
+        }
+    }
+
+    /// Asks the store once, so that a wrong bucket or key shows here and not at the first put.
+    #[cfg(feature = "s3")]
+    fn in_s3<'o>(
+        url: &url::Url,
+        options: impl IntoIterator<Item = (&'o str, &'o str)>,
+        rules: ContentRules,
+    ) -> Result<Self, ContentError> {
+        const ADVICE: &str =
+            "check the bucket, AWS_ENDPOINT (with AWS_ALLOW_HTTP=true for http://), AWS_REGION and the keys";
+        let place = url.to_string();
+        let fault = |error: object_store::Error| {
+            let why = with_causes(error.to_string(), std::error::Error::source(&error));
+            ContentError::Place { place: place.clone(), why: format!("{why}; {ADVICE}") }
+        };
+        let (objects, folder) = s3::open(url, options).map_err(fault)?;
+        let content = Self::new(Arc::new(PrefixStore::new(objects, folder)), place.clone(), rules)?;
+        let asked = content.runtime.block_on(content.objects.list_with_delimiter(Some(&Path::from(FOLDER))));
+        asked.map_err(fault)?;
+        Ok(content)
+    }
+
+    #[cfg(not(feature = "s3"))]
+    fn in_s3<'o>(
+        url: &url::Url,
+        _: impl IntoIterator<Item = (&'o str, &'o str)>,
+        _: ContentRules,
+    ) -> Result<Self, ContentError> {
+        let why =
+            "this program was built without S3: build it with the feature s3, or name a folder".to_owned();
+        Err(ContentError::Place { place: url.to_string(), why })
     }
 
     fn new(objects: Arc<dyn ObjectStore>, place: String, rules: ContentRules) -> Result<Self, ContentError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime =
             runtime.map_err(|error| ContentError::Place { place: place.clone(), why: error.to_string() })?;
-        Ok(Self { objects, place, rules, runtime })
+        Ok(Self { objects, folder: None, place, rules, runtime })
     }
 
     /// The rules it was made with.
@@ -302,6 +351,13 @@ impl Content {
             Err(object_store::Error::NotFound { .. }) => Ok(()),
             removed => removed.map_err(|source| self.fault(source)),
         }
+    }
+
+    /// Removes what puts left that were cut short before `cutoff_ms`; how many there were.
+    pub(crate) fn remove_staged(&self, cutoff_ms: u64) -> Result<u64, ContentError> {
+        let Some(folder) = &self.folder else { return Ok(0) };
+        staged::remove(&folder.join(FOLDER), cutoff_ms)
+            .map_err(|source| ContentError::Folder { place: self.place.clone(), source })
     }
 
     fn run<T>(&self, work: impl Future<Output = Result<T, object_store::Error>>) -> Result<T, ContentError> {

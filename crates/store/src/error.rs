@@ -7,6 +7,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::name::Name;
 
+/// An error with its causes, which its own words may leave out: `transport error` says nothing of what failed.
+#[cfg(any(feature = "etcd", feature = "s3"))]
+pub(crate) fn with_causes(mut said: String, mut cause: Option<&(dyn std::error::Error + 'static)>) -> String {
+    while let Some(found) = cause {
+        let words = found.to_string();
+        if !said.contains(&words) {
+            said = format!("{said}: {words}");
+        }
+        cause = found.source();
+    }
+    said
+}
+
 /// Why a home refuses a request. The store is unchanged, except after [`Refusal::Uncertain`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
 pub enum Refusal {

@@ -24,7 +24,7 @@ pub struct Swept {
     pub reachable: u64,
     /// Puts that no record names and that are too young to be removed.
     pub young: u64,
-    /// Puts that were removed.
+    /// Puts that were removed, and files of puts that a crash had cut short.
     pub removed: u64,
 }
 
@@ -74,6 +74,7 @@ pub fn collect<E>(
     let cutoff_ms = now_ms.saturating_sub(content.rules().grace_ms);
     sweep_backend(backend, &reachable, cutoff_ms, &mut swept)?;
     sweep_objects(content, &reachable, cutoff_ms, &mut swept)?;
+    swept.removed += content.remove_staged(cutoff_ms)?;
     Ok(swept)
 }
 

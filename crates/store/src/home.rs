@@ -7,6 +7,11 @@
 //! An answer to a write is given only when the write is durable. A claim is written too, so that other homes see it,
 //! but its write need not survive a crash: a home that serves a store alone counts its epochs, and every claim of an
 //! earlier epoch is void.
+//!
+//! Where several homes serve one backend, a claim excludes everybody, because it is written. An exclusive copy that a read
+//! gave excludes within its home alone: a read writes nothing, so two homes can each give one of the same artifact. A
+//! commit from either compares the revision of the record, so the later of two is refused as any late commit is. To
+//! exclude more, each first read would have to be a durable write.
 
 mod chore;
 mod claim;
@@ -53,7 +58,7 @@ pub struct Home<B> {
     rules: Rules,
     limits: Limits,
     records: BTreeMap<Name, Slot>,
-    /// Names of the records in memory that have a claim.
+    /// Names of the records in memory that have a claim, or agents that wait for one.
     claimed: BTreeSet<Name>,
     sessions: BTreeMap<AgentId, Session>,
     ids: std::ops::Range<u32>,

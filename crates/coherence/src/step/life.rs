@@ -100,7 +100,8 @@ fn is_echo(ours: &Ledger, theirs: &Ledger) -> bool {
     (theirs.mark(), until(theirs)) <= (ours.mark(), until(ours))
 }
 
-/// Replaces the ledger by a newer one and revokes what it makes old. Returns whose claim ended by it.
+/// Replaces the ledger by a newer one and revokes what it makes old. Returns whose claim ended by it. Nobody gets its turn
+/// here: two homes that see a claim end would each give one, so it takes a step of its own, which is written.
 fn adopt(change: &mut Change<'_>, theirs: &Ledger) -> Option<AgentId> {
     let ours = std::mem::replace(&mut change.record.ledger, theirs.clone());
     let claimant = theirs.claim.map(|claim| claim.agent);
@@ -134,6 +135,5 @@ fn adopt(change: &mut Change<'_>, theirs: &Ledger) -> Option<AgentId> {
             change.record.set_line(agent, if pushed { Line::Shared } else { Line::Exclusive });
         }
     }
-    change.next_turn();
     ended
 }

@@ -123,3 +123,32 @@ fn the_oracle_of_segments_puts_what_is_needed_first() {
     };
     assert_eq!((score("flight HAT039"), score("flight HAT088")), (1.0, 0.0));
 }
+
+#[test]
+fn a_query_is_answered_with_whole_turns() {
+    let counter = TokenCounter::new(Encoding::Cl100kBase);
+    let query =
+        Query { text: "What about luggage?".into(), answer: "Two suitcases.".into(), evidence: vec![(4, 5)] };
+    let observed = observed(&Episode { queries: vec![query], ..episode() }, &counter);
+    let (number, call) = observed
+        .calls
+        .iter()
+        .enumerate()
+        .find(|(_, call)| call.query.is_some())
+        .expect("the query is a call");
+    let decision = replay::decision_of(&observed, call, Mode::Rerank).expect("it is decided");
+    // One segment of the gold turns is known to matter, and one of another turn a little less.
+    let best = [(4, 0.9), (2, 0.8)].map(|(turn, score)| (observed.history.range(turn).start, score));
+    let mut scores: Scores =
+        observed.observation.decisions.iter().map(|one| vec![0.0; one.candidates.len()]).collect();
+    for (at, candidate) in observed.candidates(decision).enumerate() {
+        if let Some((_, score)) = best.iter().find(|(segment, _)| *segment == candidate.segment) {
+            scores[decision][at] = *score;
+        }
+    }
+    let kept = &Method::LrrcRerank.plan(&observed, &scores, 0.12)[number];
+    let of_turn = |turn: usize| observed.history.range(turn).filter(|at| kept.has(*at)).count();
+    assert_eq!(of_turn(4), observed.history.range(4).len(), "the turn of the best segment is there whole");
+    assert_eq!(of_turn(7), 0, "what scores nothing is not");
+    assert_eq!(kept, &Method::LrrcOnce.plan(&observed, &scores, 0.12)[number], "a query is decided once");
+}

@@ -5,6 +5,7 @@ use lrrc_episode::{Encoding, Episode};
 
 use super::*;
 use crate::observe_all;
+use crate::replay::{kept_share, viewers};
 
 /// So many shipped trajectories of each of the first four tasks.
 fn tasks(trajectories: usize, counter: &TokenCounter) -> Vec<Vec<Observed>> {
@@ -93,10 +94,18 @@ fn thresholds_are_set_for_the_kind_of_the_episodes() {
     let known = tasks(1, &counter).swap_remove(0);
     let mut trees = Trees::fit(of(&known), 1).expect("labelled episodes");
     trees.calibrate(&known, &counter);
+    let scores = trees.scores(&known);
     let set = trees.calibration(Kind::Calls).expect("set for calls");
     for method in [crate::Method::TreesIngest, crate::Method::TreesOnce] {
         let [quarter, half] = [0.25, 0.5].map(|keep| set.knob(method, keep).expect("a knob"));
         assert!(quarter < half, "{}: {quarter} {half}", method.name());
+        // Below 15 % the newest turns alone take the whole budget; that must not spoil what lies above.
+        for keep in [0.16, 0.33] {
+            let knob = set.knob(method, keep).expect("a knob");
+            let plan = |at: usize| method.plan(&known[at], &scores[at], knob);
+            let share = kept_share(&known, &mut viewers(&known, &counter), method.whole(), plan);
+            assert!((keep - 0.04..=keep).contains(&share), "{} keeps {share} of {keep}", method.name());
+        }
     }
     assert_eq!(trees.calibration(Kind::Queries), None);
 }

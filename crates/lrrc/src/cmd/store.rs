@@ -122,9 +122,14 @@ fn open_home(
     Home::open(backend, content, config, clock.now()).into_diagnostic()
 }
 
-fn open_content(folder: &Path, contents: Option<&str>, config: &HomeConfig) -> miette::Result<Content> {
+/// Contents are as long as the home takes them.
+fn content_rules(config: &HomeConfig) -> ContentRules {
     let content_bytes_max = usize::try_from(config.limits.content_bytes_max).unwrap_or(usize::MAX);
-    let rules = ContentRules { content_bytes_max, ..ContentRules::default() };
+    ContentRules { content_bytes_max, ..ContentRules::default() }
+}
+
+fn open_content(folder: &Path, contents: Option<&str>, config: &HomeConfig) -> miette::Result<Content> {
+    let rules = content_rules(config);
     match contents {
         Some(address) => {
             // As every S3 client reads them: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT …

@@ -12,6 +12,7 @@
 mod feed;
 mod keys;
 mod lease;
+mod tls;
 
 use std::time::Duration;
 
@@ -23,10 +24,13 @@ use etcd_client::{
 use lrrc_coherence::Digest;
 use tokio::runtime::Runtime;
 
+use crate::error::with_causes;
+
 use super::{Backend, BackendError, Batch, BlobInfo, Change, Entry, Expect, Listing, Revision, Write};
 use feed::Feed;
 use keys::{BlobMeta, Keys};
 pub use lease::Announcement;
+pub use tls::EtcdTls;
 
 const NAME: &str = "etcd";
 /// What etcd's defaults take: `--max-txn-ops` and, with room for the frame, `--max-request-bytes`.
@@ -44,14 +48,22 @@ pub struct EtcdConfig {
     pub root: String,
     /// Name and password, where the cluster asks for them.
     pub user: Option<(String, String)>,
+    /// Files for `https` addresses.
+    pub tls: EtcdTls,
     /// How long one request may take, in milliseconds.
     pub timeout_ms: u64,
 }
 
 impl EtcdConfig {
-    /// The store under `lrrc/` of the cluster at `endpoint`, with five seconds for a request.
+    /// The store under `lrrc/` of the cluster at `endpoint`, with three seconds for a request.
     pub fn at(endpoint: impl Into<String>) -> Self {
-        Self { endpoints: vec![endpoint.into()], root: "lrrc/".to_owned(), user: None, timeout_ms: 5_000 }
+        Self {
+            endpoints: vec![endpoint.into()],
+            root: "lrrc/".to_owned(),
+            user: None,
+            tls: EtcdTls::default(),
+            timeout_ms: 5_000,
+        }
     }
 }
 
@@ -83,15 +95,20 @@ impl EtcdBackend {
     /// Connects, and asks the server for its version.
     ///
     /// # Errors
-    /// [`BackendError::Unavailable`] when nothing answers; [`BackendError::Format`] when the server is too old.
+    /// [`BackendError::Unavailable`] when nothing answers, or not as the files for TLS ask; [`BackendError::Format`] when
+    /// the server is too old; [`BackendError::Address`] for an address that is none.
     pub fn connect(config: &EtcdConfig) -> Result<Self, BackendError> {
         let place = config.endpoints.join(",");
-        let fault = |error: Error| unavailable(&place, error);
+        let fault = |error: Error| cannot_connect(&place, &error);
+        let tls = config.tls.options(&config.endpoints)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(|error| fault(error.into()))?;
         let timeout = Duration::from_millis(config.timeout_ms);
         let mut options = ConnectOptions::new().with_timeout(timeout).with_connect_timeout(timeout);
         options = options.with_keep_alive(timeout, timeout).with_require_leader(true);
+        if let Some(tls) = tls {
+            options = options.with_tls(tls);
+        }
         if let Some((name, password)) = &config.user {
             options = options.with_user(name, password);
         }
@@ -105,8 +122,14 @@ impl EtcdBackend {
         Ok(Self { feed, client, kv, keys, place, timeout, runtime })
     }
 
+    /// The answer to a request, or nothing in time: the time of the connection does not count while it is made anew.
+    fn answer<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
+        let answered = self.runtime.block_on(async { tokio::time::timeout(self.timeout, work).await });
+        answered.map_or(Err(Failure::Late(self.timeout)), |answered| answered.map_err(Failure::Said))
+    }
+
     fn run<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, BackendError> {
-        self.runtime.block_on(work).map_err(|error| unavailable(&self.place, error))
+        self.answer(work).map_err(|failure| unavailable(&self.place, failure.words()))
     }
 
     fn get_at(&self, key: String) -> Result<Option<KeyValue>, BackendError> {
@@ -140,7 +163,7 @@ impl EtcdBackend {
     fn feed_fault(&self, fault: feed::Fault, after: Revision, current: Revision) -> BackendError {
         match fault {
             feed::Fault::Compacted => BackendError::Compacted { after, oldest: current },
-            feed::Fault::Failed(error) => unavailable(&self.place, error),
+            feed::Fault::Failed(error) => unavailable(&self.place, chain(&error)),
             feed::Fault::Late => {
                 let why = format!("the watch did not reach revision {current} within {:?}", self.timeout);
                 unavailable(&self.place, why)
@@ -204,7 +227,7 @@ impl EtcdBackend {
         batch.check()?;
         let txn = self.transaction(batch, lease)?;
         let response =
-            self.runtime.block_on(self.kv.clone().txn(txn)).map_err(|error| self.commit_fault(error))?;
+            self.answer(self.kv.clone().txn(txn)).map_err(|failure| self.commit_fault(&failure))?;
         if response.succeeded() {
             return Ok(revision(response.header().map_or(0, etcd_client::ResponseHeader::revision)));
         }
@@ -219,13 +242,30 @@ impl EtcdBackend {
     }
 
     /// A refusal by the server did nothing; of anything else nobody knows.
-    fn commit_fault(&self, error: Error) -> BackendError {
+    fn commit_fault(&self, failure: &Failure) -> BackendError {
         const REFUSALS: [&str; 3] = ["ResourceExhausted", "InvalidArgument", "PermissionDenied"];
-        match &error {
-            Error::GRpcStatus(status) if REFUSALS.contains(&format!("{:?}", status.code()).as_str()) => {
-                unavailable(&self.place, error)
+        match failure {
+            Failure::Said(Error::GRpcStatus(status))
+                if REFUSALS.contains(&format!("{:?}", status.code()).as_str()) =>
+            {
+                unavailable(&self.place, failure.words())
             }
-            _ => BackendError::Uncertain { backend: NAME, source: error.into() },
+            _ => BackendError::Uncertain { backend: NAME, source: failure.words().into() },
+        }
+    }
+}
+
+/// Why there is no answer.
+enum Failure {
+    Said(Error),
+    Late(Duration),
+}
+
+impl Failure {
+    fn words(&self) -> String {
+        match self {
+            Self::Said(error) => chain(error),
+            Self::Late(timeout) => format!("no answer within {timeout:?}"),
         }
     }
 }
@@ -374,6 +414,25 @@ fn gets(response: &TxnResponse) -> Vec<Option<KeyValue>> {
 
 fn unavailable(place: &str, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> BackendError {
     BackendError::Unavailable { backend: NAME, place: place.to_owned(), source: error.into() }
+}
+
+/// What etcd or the way to it says, with the causes.
+fn chain(error: &Error) -> String {
+    use std::error::Error as _;
+    match error {
+        Error::GRpcStatus(status) => {
+            with_causes(format!("{:?}: {}", status.code(), status.message()), status.source())
+        }
+        Error::TransportError(error) => with_causes(error.to_string(), error.source()),
+        error => with_causes(error.to_string(), error.source()),
+    }
+}
+
+/// The first request failed, so something is wrong with what the user gave.
+fn cannot_connect(place: &str, error: &Error) -> BackendError {
+    let advice = "check that etcd runs there, that the address begins with http:// or https:// as etcd does, and the \
+        files for TLS";
+    unavailable(place, format!("{}; {advice}", chain(error)))
 }
 
 fn check_version(place: &str, version: &str) -> Result<(), BackendError> {

@@ -27,7 +27,7 @@ use redb::{
 
 use super::runs::Runs;
 use super::{Backend, BackendError, Batch, BlobInfo, Change, Entry, Listing, Revision, Write};
-use file::{create_whole, divided, unavailable};
+use file::{compact_if_sparse, create_whole, divided, unavailable};
 use journal::Journal;
 use recent::Recent;
 use tables::{BLOBS, FORMAT, INDEX, LOG, apply, durably, entry, forget, holds_frame, start};
@@ -98,7 +98,8 @@ impl<E: Into<redb::Error>> From<E> for Failure {
 
 impl RedbBackend {
     /// Opens the file, or makes it. A file that a crash left is repaired first, and the checksums of the whole file
-    /// are compared: a disk that lost a part of it is found here and not in the middle of a read.
+    /// are compared: a disk that lost a part of it is found here and not in the middle of a read. A file of which more than
+    /// half was removed is made shorter.
     ///
     /// # Errors
     /// [`BackendError::Unavailable`] when another process holds it or the disk fails; [`BackendError::Format`] when it
@@ -125,7 +126,9 @@ impl RedbBackend {
     }
 
     fn divided(storage: impl StorageBackend, place: String) -> Result<Self, BackendError> {
-        let (db, mut journal) = divided(&place, storage, SHORT_JOURNAL_BYTES)?;
+        let length = storage.len().map_err(|error| unavailable(&place, error))?;
+        let (mut db, mut journal) = divided(&place, storage, SHORT_JOURNAL_BYTES)?;
+        compact_if_sparse(&mut db, length).map_err(|error| unavailable(&place, error))?;
         let format = start(&db, &mut journal).map_err(|error| unavailable(&place, error))?;
         let (epoch, last_change, runs) = format.map_err(|found| BackendError::Format {
             place: place.clone(),

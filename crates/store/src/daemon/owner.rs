@@ -26,11 +26,22 @@ const LETTERS_MAX: usize = 64;
 
 /// What the owner is told.
 enum Mail {
-    Join { protocol: u16, outbox: Outbox, reply: oneshot::Sender<Result<AgentId, Refusal>> },
-    Frame { agent: AgentId, frame: ToHome, _permit: OwnedSemaphorePermit },
-    Leave { agent: AgentId },
+    Join {
+        protocol: u16,
+        outbox: Outbox,
+        reply: oneshot::Sender<Result<AgentId, Refusal>>,
+    },
+    Frame {
+        agent: AgentId,
+        frame: ToHome,
+        _permit: OwnedSemaphorePermit,
+    },
+    Leave {
+        agent: AgentId,
+    },
     Done(Done),
-    Feed,
+    /// It waits as long as its token is not dropped.
+    Feed(Arc<()>),
     Stop,
 }
 
@@ -96,16 +107,18 @@ impl Owner {
     }
 }
 
-/// Wakes the owner when another home has changed the store.
+/// Wakes the owner when another home has changed the store. One letter waits at a time: an owner whose storage does not
+/// answer takes long for each, and must come to what its agents ask.
 fn follow<B: Backend + 'static>(backend: Arc<B>, mail: Sender<Mail>) {
     std::thread::spawn(move || {
+        let token = Arc::new(());
         let mut after = backend.revision().unwrap_or_default();
         loop {
             match backend.wait(after, Duration::from_millis(200)) {
                 Ok(_) => after = backend.revision().unwrap_or(after),
                 Err(_) => std::thread::sleep(Duration::from_millis(200)),
             }
-            if mail.send(Mail::Feed).is_err() {
+            if Arc::strong_count(&token) == 1 && mail.send(Mail::Feed(Arc::clone(&token))).is_err() {
                 return;
             }
         }
@@ -146,8 +159,12 @@ fn run<B: Backend + 'static>(
         }
         let now = clock.now();
         if now.since(ticked) >= TICK.as_millis() as u64 {
-            ticked = now;
+            // What was said goes out before, and the time counts from the end: a storage that does not answer makes this
+            // long, and must not keep the owner from its mail.
+            home.flush();
+            deliver(&mut home, &mut outboxes, clock);
             home.tick(now);
+            ticked = clock.now();
         }
         home.flush();
         deliver(&mut home, &mut outboxes, clock);
@@ -175,7 +192,10 @@ fn open<B: Backend>(home: &mut Home<B>, letter: Mail, outboxes: &mut BTreeMap<Ag
             home.leave(agent, now);
         }
         Mail::Done(done) => home.finish(done, now),
-        Mail::Feed => home.follow(now),
+        Mail::Feed(token) => {
+            drop(token);
+            home.follow(now);
+        }
         Mail::Stop => {}
     }
 }

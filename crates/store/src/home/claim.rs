@@ -83,19 +83,23 @@ impl<B: Backend> Home<B> {
         }
     }
 
-    /// Ends every claim whose lease is over.
+    /// Ends every claim whose lease is over, and gives the turn where another home has ended a claim.
     pub(super) fn end_leases(&mut self, now: Millis) {
         let over: Vec<Name> =
-            self.claimed.iter().filter(|name| self.lease_is_over(name, now)).cloned().collect();
+            self.claimed.iter().filter(|name| self.turn_is_due(name, now)).cloned().collect();
         for name in over {
-            // A storage that fails is asked again at the next tick.
-            let _ = self.apply(&name, &Event::LeaseOver, now);
+            // A storage that fails is asked again at the next tick, and not for the other names before that.
+            if let Err(Refusal::Storage { .. } | Refusal::Uncertain { .. }) =
+                self.apply(&name, &Event::LeaseOver, now)
+            {
+                return;
+            }
         }
     }
 
-    fn lease_is_over(&self, name: &Name, now: Millis) -> bool {
-        let record = self.records.get(name).and_then(|slot| slot.record.as_ref());
-        record.and_then(|record| record.ledger().claim).is_some_and(|claim| claim.expires <= now)
+    fn turn_is_due(&self, name: &Name, now: Millis) -> bool {
+        let Some(record) = self.records.get(name).and_then(|slot| slot.record.as_ref()) else { return false };
+        record.ledger().claim.map_or(!record.waiting().is_empty(), |claim| claim.expires <= now)
     }
 
     /// Tells those who wait where they stand, if that has changed.

@@ -58,7 +58,7 @@ impl<B: Backend> Home<B> {
                     }
                     if is_last {
                         self.feed.applied_at = now;
-                        return;
+                        return self.end_leases(now);
                     }
                 }
                 Err(BackendError::Compacted { .. }) => return self.feed_lost(now),

@@ -152,7 +152,8 @@ impl<B: Backend> Home<B> {
         if let Some(session) = agent.and_then(|agent| self.sessions.get_mut(&agent)) {
             session.touched.insert(name.clone());
         }
-        if slot.record.as_ref().is_some_and(|record| record.ledger().claim.is_some()) {
+        let is_claimed = |record: &Record| record.ledger().claim.is_some() || !record.waiting().is_empty();
+        if slot.record.as_ref().is_some_and(is_claimed) {
             self.claimed.insert(name.clone());
         } else {
             self.claimed.remove(name);

@@ -119,6 +119,30 @@ fn a_put_is_made_again_when_it_is_too_old_to_be_named() {
     assert_eq!(content.get(&backend, &placed.digest).unwrap(), LARGE);
 }
 
+#[test]
+fn what_a_killed_put_left_goes_after_its_grace() {
+    let folder = tempfile::tempdir().unwrap();
+    let (backend, content) = (MemoryBackend::new(), Content::in_folder(folder.path(), RULES).unwrap());
+    let placed = content.put(LARGE.into(), 5_000).unwrap();
+    name(&backend, "plan", &[&placed], 5_000);
+    let digest = placed.digest.to_string();
+    let shelf = folder.path().join("blobs").join(&digest[..2]).join(&digest);
+    let staged = ["1388#1", "1388#12"].map(|name| shelf.join(name));
+    for (file, written_ms) in staged.iter().zip([1_000, 4_950]) {
+        std::fs::write(file, "half of a conte").unwrap();
+        let written = std::time::UNIX_EPOCH + std::time::Duration::from_millis(written_ms);
+        std::fs::File::options().write(true).open(file).unwrap().set_modified(written).unwrap();
+    }
+    let swept = Swept { records: 1, reachable: 1, young: 0, removed: 1 };
+    assert_eq!(collect(&backend, &content, 5_040), swept);
+    assert_eq!(
+        staged.each_ref().map(|file| file.exists()),
+        [false, true],
+        "the younger one may still be written"
+    );
+    assert_eq!(content.get(&backend, &placed.digest).unwrap(), LARGE);
+}
+
 /// Committers name, drop and name again the same few contents, while a collector runs as fast as it can. The clock
 /// moves with every step, so that puts grow old all the time; but not between a refresh and its commit, which may take
 /// half the grace and no more.

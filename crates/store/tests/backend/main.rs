@@ -5,10 +5,16 @@ mod conformance;
 mod etcd;
 #[cfg(feature = "etcd")]
 mod etcd_server;
+#[cfg(feature = "etcd")]
+mod etcd_tls;
 mod faulty;
 mod gc;
 mod kill;
 mod killed;
+#[cfg(feature = "etcd")]
+mod machines;
+#[cfg(feature = "etcd")]
+mod machines_apart;
 mod memory;
 mod model;
 mod redb;

@@ -1,7 +1,7 @@
 //! The backend in one file.
 
 use lrrc_store::fault::{Faults, FaultyDisk};
-use lrrc_store::{Backend, BackendError, Batch, Expect, RedbBackend, Write, digest_of};
+use lrrc_store::{Backend, BackendError, Batch, Expect, RedbBackend, Revision, Write, digest_of};
 use redb::StorageBackend;
 use tempfile::TempDir;
 
@@ -105,4 +105,67 @@ fn frames_of_earlier_laps_and_runs_are_not_taken_again() {
         disk = disk.after_power_loss(u64::from(value));
     }
     assert_eq!(value, 110);
+}
+
+/// A megabyte that is its own.
+fn megabyte(number: u8) -> Vec<u8> {
+    vec![number; 1 << 20]
+}
+
+const CONTENTS: u8 = 24;
+const KEPT: std::ops::Range<u8> = 20..CONTENTS;
+
+/// Commits contents of a megabyte each and removes all but the last four: most of the file is garbage, and the rest is
+/// at its end.
+fn fill_and_empty(store: &RedbBackend) {
+    for number in 0..CONTENTS {
+        let batch = Batch::of([Write::put(format!("a/{number}"), Expect::Absent, vec![number])]);
+        let content = megabyte(number);
+        store.commit(&batch.with_blob(digest_of(&content), content, 1)).unwrap();
+    }
+    let digests: Vec<_> = (0..KEPT.start).map(|number| digest_of(&megabyte(number))).collect();
+    assert_eq!(store.sweep(&digests, 2).unwrap(), u64::from(KEPT.start));
+}
+
+fn assert_full(store: &RedbBackend) {
+    assert_eq!(store.list("").unwrap().entries.len(), usize::from(CONTENTS));
+    assert_eq!(store.changes(Revision::START, 100).unwrap().len(), usize::from(CONTENTS));
+    let found: Vec<u64> = store.blobs(None, 100).unwrap().iter().map(|blob| blob.size_bytes).collect();
+    assert_eq!(found, [1 << 20; 4]);
+    for number in KEPT {
+        assert_eq!(store.blob(&digest_of(&megabyte(number))).unwrap().unwrap(), megabyte(number));
+    }
+}
+
+#[test]
+fn a_file_of_which_most_was_removed_is_made_shorter_when_it_is_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.redb");
+    fill_and_empty(&RedbBackend::open(&path).unwrap());
+    let length = || std::fs::metadata(&path).unwrap().len();
+    let before = length();
+    assert_full(&RedbBackend::open(&path).unwrap());
+    let after = length();
+    println!("{before} bytes before, {after} after");
+    assert!(before > 20 << 20 && after < 12 << 20, "{before} bytes, then {after}");
+    assert_full(&RedbBackend::open(&path).unwrap());
+    assert!(length() <= after, "the second opening finds nothing to do");
+}
+
+#[test]
+fn a_power_loss_while_a_file_is_made_shorter_loses_nothing() {
+    let full = FaultyDisk::new(Faults::default());
+    fill_and_empty(&RedbBackend::with_storage(full.clone(), "disk").unwrap());
+    let opened = full.after_process_end();
+    assert_full(&RedbBackend::with_storage(opened.clone(), "disk").unwrap());
+    let operations = opened.operations();
+    for operation in (0..operations).step_by(usize::try_from(operations / 30).unwrap().max(1)) {
+        let disk = full.after_process_end();
+        disk.set_faults(Faults { power_off_at: Some(operation), ..Faults::default() });
+        // The power goes: where it went after the opening, there is nothing to see here.
+        let _ = RedbBackend::with_storage(disk.clone(), "disk");
+        let what = format!("power off at {operation} of {operations}");
+        let again = RedbBackend::with_storage(disk.after_power_loss(operation), &what);
+        assert_full(&again.unwrap_or_else(|error| panic!("{what}: {error}")));
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lrrc_coherence::{AgentId, Conflict, Digest, Millis, Rules};
-use lrrc_store::wire::{Answer, Basis, Change, PROTOCOL, Request, Says};
+use lrrc_store::wire::{Answer, Basis, Change, PROTOCOL, Request, Says, Ticket, ToHome};
 use lrrc_store::{
     Backend, BackendError, Batch, BlobInfo, Content, ContentRules, Entry, Home, HomeConfig, Listing,
     MemoryBackend, Refusal, Revision,
@@ -52,10 +52,10 @@ impl Backend for Common {
     }
 }
 
-/// Two homes, each with one agent.
-fn homes() -> [(Home<Common>, AgentId); 2] {
+/// Homes, each with one agent.
+fn homes<const N: usize>() -> [(Home<Common>, AgentId); N] {
     let common = Common(Arc::new(MemoryBackend::new()));
-    [0, 1].map(|_| {
+    [(); N].map(|()| {
         let content = Content::in_memory(ContentRules::default()).unwrap();
         let config =
             HomeConfig { rules: Rules { lease_ms: 1000, ..Rules::default() }, ..HomeConfig::default() };
@@ -142,6 +142,39 @@ fn a_claim_at_one_home_holds_at_the_other_until_its_lease_is_over() {
     let late = Change { name: name("plan"), basis, content: "late".into() };
     let fenced = conflict(here.handle(holder, Request::Commit(late), Millis(1011)));
     assert!(matches!(fenced, Conflict::StaleGeneration { .. } | Conflict::OtherHolder { .. }), "{fenced}");
+}
+
+/// Who was told that the claim is its own.
+fn acquired(home: &mut Home<Common>) -> Vec<AgentId> {
+    let said = home
+        .outbox()
+        .into_iter()
+        .filter(|(_, frame)| matches!(&frame.says, Says::Answer { outcome: Ok(Answer::Acquired(_)), .. }));
+    said.map(|(agent, _)| agent).collect()
+}
+
+#[test]
+fn a_claim_that_ends_is_given_to_one_of_those_who_wait_at_several_homes() {
+    let [(mut here, holder), waiting @ ..] = homes::<4>();
+    here.handle(holder, create("one"), Millis(0)).unwrap();
+    let acquire = |wait| Request::Acquire { name: name("plan"), lease_ms: None, wait };
+    here.handle(holder, acquire(false), Millis(1)).unwrap();
+    let mut waiting = waiting;
+    for (home, agent) in &mut waiting {
+        home.receive(*agent, ToHome::Ask { ticket: Ticket(1), request: acquire(true) }, Millis(2));
+        assert_eq!(acquired(home), []);
+    }
+    here.handle(holder, Request::Release { name: name("plan") }, Millis(3)).unwrap();
+    let mut told = Vec::new();
+    for (home, _) in &mut waiting {
+        home.follow(Millis(4));
+        told.extend(acquired(home));
+    }
+    assert_eq!(told, [waiting[0].1], "one has the claim, and the others wait on");
+    here.tick(Millis(5));
+    waiting.iter_mut().for_each(|(home, _)| home.tick(Millis(1004)));
+    let next: Vec<AgentId> = waiting.iter_mut().flat_map(|(home, _)| acquired(home)).collect();
+    assert_eq!(next, [waiting[1].1], "the lease of the first is over");
 }
 
 #[test]

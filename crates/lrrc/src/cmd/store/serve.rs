@@ -2,19 +2,17 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use lrrc_coherence::{Rules, Strategy};
-use lrrc_store::{
-    Backend, Clock, Content, ContentRules, Home, HomeConfig, Limits, Listener, MemoryBackend, Trace, serve,
-};
+use lrrc_store::{Backend, Clock, Content, Home, HomeConfig, Limits, Listener, MemoryBackend, Trace, serve};
 #[cfg(feature = "etcd")]
-use lrrc_store::{EtcdBackend, EtcdConfig};
-use miette::IntoDiagnostic;
+use lrrc_store::{EtcdBackend, EtcdConfig, EtcdTls};
+use miette::{IntoDiagnostic, miette};
 use tokio::runtime::Runtime;
 
 #[cfg(feature = "etcd")]
 use super::open_content;
-use super::{PlaceArgs, make_folder, open_home, runtime};
+use super::{PlaceArgs, content_rules, make_folder, open_home, runtime};
 
 /// Serve the artifacts of a folder until interrupted.
 #[derive(Debug, Args)]
@@ -29,12 +27,19 @@ pub(crate) struct ServeArgs {
     contents: Option<String>,
     /// Serve the artifacts of an etcd cluster, beside the daemons of other machines; large contents must lie where all
     /// of them reach them. Addresses such as http://127.0.0.1:2379; may be given more than once.
-    #[cfg(feature = "etcd")]
     #[arg(long, value_name = "URL", requires = "contents", conflicts_with = "memory")]
     etcd: Vec<String>,
-    /// What a write does to the copies of others: lazy, eager or broadcast.
-    #[arg(long, default_value = "lazy", value_parser = parse_strategy)]
-    strategy: Strategy,
+    #[command(flatten)]
+    etcd_tls: EtcdTlsArgs,
+    /// What a write does to the copies of others, and how long a copy is read.
+    #[arg(long, value_enum, default_value_t = StrategyName::Lazy)]
+    strategy: StrategyName,
+    /// With the strategy lease: from the fetch of a copy to its last read, in seconds.
+    #[arg(long, value_name = "SECONDS", required_if_eq("strategy", "lease"))]
+    lease_ttl: Option<u64>,
+    /// With the strategy access-count: how many reads one fetch of a copy allows.
+    #[arg(long, value_name = "COUNT", required_if_eq("strategy", "access-count"))]
+    reads: Option<u32>,
     /// Lease of a claim that asks for none, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = Rules::default().lease_ms / 1000)]
     lease: u64,
@@ -49,19 +54,71 @@ pub(crate) struct ServeArgs {
     trace: Option<PathBuf>,
 }
 
-fn parse_strategy(name: &str) -> Result<Strategy, String> {
-    match name {
-        "lazy" => Ok(Strategy::Lazy),
-        "eager" => Ok(Strategy::Eager),
-        "broadcast" => Ok(Strategy::Broadcast),
-        _ => Err("expected lazy, eager or broadcast".to_owned()),
+/// Files in PEM for addresses of etcd that begin with https://.
+#[derive(Debug, Args)]
+struct EtcdTlsArgs {
+    /// Certificates of the authorities that sign those of etcd; those that the system trusts if not given.
+    #[arg(long, value_name = "FILE", requires = "etcd")]
+    etcd_ca: Option<PathBuf>,
+    /// Certificate to show to etcd, where it asks its clients for one.
+    #[arg(long, value_name = "FILE", requires = "etcd", requires = "etcd_key")]
+    etcd_cert: Option<PathBuf>,
+    /// Private key of that certificate.
+    #[arg(long, value_name = "FILE", requires = "etcd", requires = "etcd_cert")]
+    etcd_key: Option<PathBuf>,
+}
+
+#[cfg(feature = "etcd")]
+impl EtcdTlsArgs {
+    fn checked(&self) -> EtcdTls {
+        EtcdTls { ca: self.etcd_ca.clone(), identity: self.etcd_cert.clone().zip(self.etcd_key.clone()) }
+    }
+}
+
+/// The names of the strategies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum StrategyName {
+    /// Invalidate on a write, fetch on the next read.
+    Lazy,
+    /// Push the content to everyone whose copy the write made old.
+    Eager,
+    /// As lazy, and a copy is read for --lease-ttl seconds after it was fetched.
+    Lease,
+    /// As lazy, and a copy is read --reads times after it was fetched.
+    AccessCount,
+    /// The baseline: push the content to everyone who ever touched the artifact.
+    Broadcast,
+}
+
+impl ServeArgs {
+    /// The strategy with its number. One that belongs to another strategy would do nothing, and is refused.
+    fn strategy(&self) -> miette::Result<Strategy> {
+        let strategy = match (self.strategy, self.lease_ttl, self.reads) {
+            (StrategyName::Lazy, None, None) => Strategy::Lazy,
+            (StrategyName::Eager, None, None) => Strategy::Eager,
+            (StrategyName::Broadcast, None, None) => Strategy::Broadcast,
+            (StrategyName::Lease, Some(seconds @ 1..), None) => {
+                Strategy::Lease { ttl_ms: seconds.saturating_mul(1000) }
+            }
+            (StrategyName::AccessCount, None, Some(reads @ 1..)) => Strategy::AccessCount { reads },
+            (name, ttl, reads) => {
+                let given = [("--lease-ttl", ttl), ("--reads", reads.map(u64::from))];
+                let given = given.iter().filter_map(|(flag, value)| Some(format!("{flag} {}", (*value)?)));
+                return Err(miette!(
+                    help = "--strategy lease takes --lease-ttl, --strategy access-count takes --reads, each of 1 or more",
+                    "{} does not go with the strategy {name:?}",
+                    given.collect::<Vec<_>>().join(" ")
+                ));
+            }
+        };
+        Ok(strategy)
     }
 }
 
 /// Serves.
 pub(crate) fn run(args: &ServeArgs) -> miette::Result<()> {
     let rules = Rules {
-        strategy: args.strategy,
+        strategy: args.strategy()?,
         lease_ms: args.lease.saturating_mul(1000).max(1),
         history_max: args.history,
         ..Rules::default()
@@ -71,20 +128,43 @@ pub(crate) fn run(args: &ServeArgs) -> miette::Result<()> {
     let (config, clock, runtime) = (HomeConfig { rules, limits }, Clock::start(), runtime()?);
     let listener = runtime.block_on(Listener::open(&args.place.address())).into_diagnostic()?;
     if args.memory {
-        let content = Content::in_memory(ContentRules::default()).into_diagnostic()?;
+        let content = Content::in_memory(content_rules(&config)).into_diagnostic()?;
         let home = Home::open(MemoryBackend::new(), content, config, clock.now()).into_diagnostic()?;
         return work(args, home, clock, listener, &runtime);
     }
-    #[cfg(feature = "etcd")]
-    if let Some(first) = args.etcd.first() {
-        let etcd = EtcdConfig { endpoints: args.etcd.clone(), ..EtcdConfig::at(first) };
-        let backend = EtcdBackend::connect(&etcd).into_diagnostic()?;
-        let content = open_content(&args.place.folder, args.contents.as_deref(), &config)?;
-        let home = Home::open(backend, content, config, clock.now()).into_diagnostic()?;
-        return work(args, home, clock, listener, &runtime);
+    if !args.etcd.is_empty() {
+        return serve_etcd(args, config, clock, listener, &runtime);
     }
     let home = open_home(&args.place.folder, args.contents.as_deref(), config, clock)?;
     work(args, home, clock, listener, &runtime)
+}
+
+#[cfg(feature = "etcd")]
+fn serve_etcd(
+    args: &ServeArgs,
+    config: HomeConfig,
+    clock: Clock,
+    listener: Listener,
+    runtime: &Runtime,
+) -> miette::Result<()> {
+    let (endpoints, tls) = (args.etcd.clone(), args.etcd_tls.checked());
+    let etcd = EtcdConfig { endpoints, tls, ..EtcdConfig::at("") };
+    let backend = EtcdBackend::connect(&etcd).map_err(|error| miette!("{error}"))?;
+    let content = open_content(&args.place.folder, args.contents.as_deref(), &config)?;
+    let home = Home::open(backend, content, config, clock.now()).into_diagnostic()?;
+    work(args, home, clock, listener, runtime)
+}
+
+#[cfg(not(feature = "etcd"))]
+fn serve_etcd(args: &ServeArgs, _: HomeConfig, _: Clock, _: Listener, _: &Runtime) -> miette::Result<()> {
+    let EtcdTlsArgs { etcd_ca, etcd_cert, etcd_key } = &args.etcd_tls;
+    let files = [etcd_ca, etcd_cert, etcd_key].into_iter().flatten();
+    let files: String = files.map(|file| format!(" with {}", file.display())).collect();
+    Err(miette!(
+        help = "build it with: cargo build --release --features etcd",
+        "this lrrc was built without etcd, and cannot serve {}{files}",
+        args.etcd.join(" ")
+    ))
 }
 
 fn work<B: Backend + 'static>(

@@ -16,6 +16,9 @@ use super::region::{Layout, Region, first_byte};
 
 const CACHE_BYTES: usize = 64 << 20;
 
+/// A shorter file is left as it is: there is little to win.
+const COMPACTED_BYTES_MIN: u64 = 16 << 20;
+
 /// Length of the journal of a file: some hundred commits between two commits of the database.
 const JOURNAL_BYTES: u64 = 4 << 20;
 
@@ -57,6 +60,21 @@ fn checked(place: &str, storage: impl StorageBackend) -> Result<Database, Backen
         Err(DatabaseError::Storage(StorageError::Corrupted("its pages contradict each other".to_owned())))
     };
     opened.unwrap_or_else(damaged).map_err(|error| cannot_open(place, error))
+}
+
+/// Gives back the room of what was removed, where it is more than half of a file of `length` bytes. redb moves pages
+/// in commits of its own, so a crash in between leaves the same records.
+pub(super) fn compact_if_sparse(db: &mut Database, length: u64) -> Result<(), redb::Error> {
+    if length < COMPACTED_BYTES_MIN {
+        return Ok(());
+    }
+    let txn = db.begin_write()?;
+    let stats = txn.stats()?;
+    txn.abort()?;
+    if stats.allocated_pages() * stats.page_size() as u64 * 2 < length {
+        db.compact()?;
+    }
+    Ok(())
 }
 
 pub(super) fn unavailable(
