@@ -24,9 +24,11 @@ const SEED: u64 = 0;
 /// What teachers say of every candidate of every decision, episode by episode.
 type Lesson = Vec<Vec<Vec<f32>>>;
 
-/// Lessons of this process by the hash of what they are about: the arms of a sweep learn from the same episodes. Each has a
-/// lock of its own, so that the second who asks waits for the first.
-static LESSONS: Mutex<BTreeMap<[u8; 32], Arc<Mutex<Option<Arc<Lesson>>>>>> = Mutex::new(BTreeMap::new());
+/// A lesson, once there is one. Its lock is held while it is made, so that the second who asks waits for the first.
+type Place = Arc<Mutex<Option<Arc<Lesson>>>>;
+
+/// Lessons of this process by the hash of what they are about: the arms of a sweep learn from the same episodes.
+static LESSONS: Mutex<BTreeMap<[u8; 32], Place>> = Mutex::new(BTreeMap::new());
 
 /// Replaces each label by `(1 - share) · label + share · p`, p the probability that trees of the other groups give it.
 /// `groups[i]` is the group of `episodes[i]`. Episodes of a single group have no teacher and keep their labels.
