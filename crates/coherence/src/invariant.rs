@@ -72,8 +72,6 @@ pub fn record(record: &Record) -> Result<(), Broken> {
     let modified = holders().find(|holder| holder.line == Line::Modified);
     let owned = modified.is_none_or(|owner| claim.is_some_and(|claim| claim.agent == owner.agent));
     hold(Law::Bookkeeping, owned, || format!("{modified:?} beside {claim:?}"))?;
-    let queue = record.waiting.is_empty() || claim.is_some();
-    hold(Law::Bookkeeping, queue, || format!("{:?} wait for nobody", record.waiting))?;
     let current = record.ledger.current.version;
     let old = holders().find(|holder| holder.line.is_valid() && holder.observed != current);
     hold(Law::Bookkeeping, old.is_none(), || format!("{old:?} is valid at {current}"))?;
@@ -108,7 +106,22 @@ pub fn transition(
         return hold(Law::MonotoneVersions, gone, || format!("{event:?} made the artifact vanish"));
     };
     monotone(before, event, after)?;
+    queue(before, event, after)?;
     fence(before, after)
+}
+
+/// Agents wait for a claim, except from the moment another home is seen to have ended it to the next look at the leases,
+/// which gives the first of them its turn.
+fn queue(before: &Record, event: &Event, after: &Record) -> Result<(), Broken> {
+    let is_stuck = |record: &Record| !record.waiting.is_empty() && record.ledger.claim.is_none();
+    let may = match event {
+        Event::Observed { .. } => true,
+        Event::LeaseOver => false,
+        _ => is_stuck(before),
+    };
+    hold(Law::Bookkeeping, may || !is_stuck(after), || {
+        format!("{event:?}: {:?} wait for nobody", after.waiting)
+    })
 }
 
 fn monotone(before: &Record, event: &Event, after: &Record) -> Result<(), Broken> {
