@@ -318,7 +318,6 @@ mod tests {
         let unsorted =
             |bad: &mut Record| bad.holders = vec![holder(B, Line::Shared), holder(A, Line::Shared)];
         let unclaimed = |bad: &mut Record| bad.holders = vec![holder(A, Line::Modified)];
-        let waits = |bad: &mut Record| bad.waiting = vec![Waiter { agent: A, lease_ms: 1, since: Millis(0) }];
         let old = |bad: &mut Record| bad.ledger.current.version = Version(2);
         let gap = |bad: &mut Record| {
             bad.ledger.past = vec![bad.ledger.current];
@@ -328,7 +327,7 @@ mod tests {
         assert_eq!(law(record(&shared())), None);
         assert_eq!(spoiled(two_writers), Some(Law::SingleWriter));
         assert_eq!(spoiled(beside), Some(Law::SingleWriter));
-        for spoil in [unsorted, unclaimed, waits, old, gap] {
+        for spoil in [unsorted, unclaimed, old, gap] {
             assert_eq!(spoiled(spoil), Some(Law::Bookkeeping));
         }
     }
@@ -361,7 +360,17 @@ mod tests {
             checked(&Event::Release { agent: A }, released(), Some(&untold)),
             Some(Law::EverybodyTold)
         );
+        let stuck = after(|after| {
+            after.holders.clear();
+            after.waiting = vec![Waiter { agent: A, lease_ms: 1, since: Millis(0) }];
+        });
         let empty = Record { holders: Vec::new(), ..before.clone() };
+        let waits = |before: &Record, event: &Event| {
+            law(transition(Some(before), event, Millis(0), &done(Reply::Noted), Some(&stuck)))
+        };
+        assert_eq!(waits(&empty, &release), Some(Law::Bookkeeping), "a step leaves waiters without a claim");
+        assert_eq!(waits(&stuck, &Event::LeaseOver), Some(Law::Bookkeeping), "nobody gets its turn");
+        assert_eq!(waits(&stuck, &release), None, "they wait for the next look at the leases");
         let vanished = transition(Some(&empty), &release, Millis(0), &released(), None);
         assert_eq!(law(vanished), Some(Law::MonotoneVersions));
         let jumped = transition(Some(&empty), &release, Millis(0), &released(), Some(&moved));

@@ -254,7 +254,7 @@ fn what_another_home_wrote_makes_the_copies_here_old() {
          2 read => read v2 g0 E | - | 2E
          9 observed claimed g1 => settled | signal 2 v2 g1 | 9E
          2 acquire wait => waiting 1 for 9 until 100 | - | 9E
-         9 observed free g2 => ended 9 | signal 9 v2 g2 | -
+         9 observed free g2 => ended 9 | signal 9 v2 g2 |
          9 over => settled | granted 2 v2 g3 | 2E
          9 observed gone => ended 2 | gone 2 v2 g4 | gone",
     );

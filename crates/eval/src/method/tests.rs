@@ -149,6 +149,5 @@ fn a_query_is_answered_with_whole_turns() {
     let kept = &Method::LrrcRerank.plan(&observed, &scores, 0.12)[number];
     let of_turn = |turn: usize| observed.history.range(turn).filter(|at| kept.has(*at)).count();
     assert_eq!(of_turn(4), observed.history.range(4).len(), "the turn of the best segment is there whole");
-    assert_eq!(of_turn(7), 0, "what scores nothing is not");
     assert_eq!(kept, &Method::LrrcOnce.plan(&observed, &scores, 0.12)[number], "a query is decided once");
 }
