@@ -40,6 +40,7 @@ pub use chore::{Chore, Done};
 use feed::Feed;
 use record::Slot;
 use session::Session;
+pub use stored::ledger_of;
 pub use trace::Trace;
 
 /// How a home behaves.

@@ -87,7 +87,7 @@ pub use daemon::owner::{Handle, Owner};
 pub use daemon::serve;
 pub use digest::digest_of;
 pub use error::{Refusal, ServeError, StoreError};
-pub use home::{Chore, Done, Home, HomeConfig, Trace};
+pub use home::{Chore, Done, Home, HomeConfig, Trace, ledger_of};
 pub use limits::Limits;
 pub use lrrc_coherence::Digest;
 pub use name::{NAME_BYTES_MAX, Name, NameError};

@@ -85,6 +85,14 @@ impl Stored {
     }
 }
 
+/// The ledger in a record as a backend holds it under the key of an artifact: for those who follow a backend beside its homes.
+///
+/// # Errors
+/// [`Refusal::Storage`] with the key where the bytes are no record of a known format.
+pub fn ledger_of(key: &str, record: &[u8]) -> Result<Ledger, Refusal> {
+    Stored::decode(key, record).map(|stored| stored.ledger)
+}
+
 /// Why the fields of a record are none.
 #[derive(Debug, thiserror::Error)]
 enum Unread {

@@ -7,14 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use lrrc_coherence::{Ledger, Stamp};
-use lrrc_store::{Backend, BackendError, EtcdBackend, Revision};
-use serde::Deserialize;
-
-/// What lies under the key of an artifact, behind one byte that says the format.
-#[derive(Deserialize)]
-struct Stored {
-    ledger: Ledger,
-}
+use lrrc_store::{Backend, BackendError, EtcdBackend, Revision, ledger_of};
 
 /// A record as one commit left it.
 pub(crate) struct State {
@@ -82,10 +75,7 @@ impl Follower {
                 for change in changes {
                     after = change.revision;
                     let Some(name) = change.key.strip_prefix("a/") else { continue };
-                    let ledger = change.value.map(|value| {
-                        let stored: Stored = rmp_serde::from_slice(&value[1..]).expect("a record");
-                        stored.ledger
-                    });
+                    let ledger = change.value.map(|value| ledger_of(name, &value).expect("a record"));
                     let state = State { revision: change.revision.0, ledger };
                     history.push(name, state);
                 }
