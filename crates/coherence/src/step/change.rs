@@ -93,10 +93,6 @@ impl<'a> Change<'a> {
             return;
         }
         let next = self.record.waiting.remove(0);
-        // A push may still be under way to it: what it holds until then must not be served beside its claim.
-        if self.rules.strategy.pushes() && self.record.line(next.agent).is_valid() {
-            self.signal(next.agent);
-        }
         let claim = self.grant(next.agent, next.lease_ms);
         let digest = self.record.ledger.current.digest;
         self.effects.push(Effect::Granted {
