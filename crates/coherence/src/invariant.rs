@@ -227,13 +227,15 @@ pub fn delivery(copy: Option<(Line, Mark)>, signal: Mark, delivered: Delivered) 
 
 /// No silent staleness: a copy that an agent may read is one that the home knows and that is the newest, or a message
 /// newer than the copy is on its way. `pending` are the marks of signals and pushes sent to the agent and not
-/// delivered; a copy of sections is the newest while none of them changed.
+/// delivered. A copy of `sections` is the newest while none of them changed, and the home knows it if it takes the agent
+/// for a reader of at least those; `sections` is empty for a copy of the whole artifact.
 ///
 /// # Errors
 /// The copy is old and nobody will say so.
 pub fn agreement(
     agent: AgentId,
     copy: Option<(Line, Mark)>,
+    sections: &[String],
     record: Option<&Record>,
     pending: impl IntoIterator<Item = Mark>,
 ) -> Result<(), Broken> {
@@ -245,15 +247,17 @@ pub fn agreement(
             section.is_some_and(|section| section.changed_at <= seen.version())
         };
         let newest = record.ledger.current.version == seen.version();
-        let newest = newest || record.sections_of(agent).is_some_and(|names| names.iter().all(unchanged));
-        record.line(agent).is_valid() && newest
+        let newest = newest || (!sections.is_empty() && sections.iter().all(unchanged));
+        let covers = |names: &[String]| !sections.is_empty() && sections.iter().all(|name| names.contains(name));
+        record.line(agent).is_valid() && record.sections_of(agent).is_none_or(covers) && newest
     });
     let holds = fresh || pending.into_iter().any(|mark| seen < mark);
     hold(Law::NoSilentStaleness, holds, || {
         let holder = record.and_then(|record| record.holder(agent));
         format!(
-            "{agent} reads a copy of {seen:?}, the home has {:?}, {holder:?}",
-            record.map(|r| r.ledger.mark())
+            "{agent} reads a copy of {seen:?} {sections:?}, the home has {:?}, {holder:?}, {:?}",
+            record.map(|record| record.ledger.mark()),
+            record.and_then(|record| record.sections_of(agent)),
         )
     })
 }

@@ -43,7 +43,8 @@ fn read_whole(record: &mut Record, agent: AgentId, line: Line) -> Line {
     line
 }
 
-/// A reader of sections stands beside a writer: what it reads is what the writer has not changed.
+/// A reader of sections stands beside a writer: what it reads is what the writer has not changed. One that has the whole
+/// stays a reader of the whole, because it may go on reading that copy until the answer reaches it.
 fn read_sections(
     record: &mut Record,
     agent: AgentId,
@@ -51,12 +52,14 @@ fn read_sections(
     sections: &[String],
 ) -> (Line, Vec<String>) {
     let mut covers = sections.to_vec();
-    if line.is_valid() {
-        covers.extend(record.partial.remove(&agent).unwrap_or_default());
-    }
+    let known = record.partial.remove(&agent).filter(|_| line.is_valid());
+    let has_whole = line.is_valid() && known.is_none();
+    covers.extend(known.unwrap_or_default());
     covers.sort_unstable();
     covers.dedup();
-    record.partial.insert(agent, covers.clone());
+    if !has_whole {
+        record.partial.insert(agent, covers.clone());
+    }
     let line = moved(line, Move::ReadShared);
     record.set_line(agent, line);
     (line, covers)

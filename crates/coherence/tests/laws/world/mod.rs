@@ -318,9 +318,10 @@ impl World {
                 let answer = agent.answer.iter().filter(|answer| answer.artifact == key);
                 let answer = answer.filter_map(|answer| voids(&answer.reply));
                 let pending = self.network.iter().filter(to_me).filter_map(told).chain(answer);
-                invariant::agreement(agent.cache.agent(), agent.cache.copy(&key), record.as_ref(), pending)?;
-                let confirmed = Confirmed { at: agent.confirmed, lag: 0 };
+                let (id, copy) = (agent.cache.agent(), agent.cache.copy(&key));
                 let sections = agent.cache.sections(&key).to_vec();
+                invariant::agreement(id, copy, &sections, record.as_ref(), pending)?;
+                let confirmed = Confirmed { at: agent.confirmed, lag: 0 };
                 if let Lookup::Hit { mark, .. } =
                     agent.cache.clone().lookup(&key, &sections, self.now, confirmed)
                 {
