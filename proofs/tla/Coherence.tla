@@ -27,7 +27,7 @@ CONSTANTS
   Restarts,        \* the home restarts
   Deletes,         \* artifacts are deleted
   Groups,          \* sets of artifacts that one commit_all may write
-  MaxMoves,        \* for Few
+  MaxMoves,        \* commits and claims, of all artifacts together, stop here
   Mutant           \* the rule that is left out; "none" for the protocol
 
 VARIABLES
@@ -62,8 +62,12 @@ NextVersion(m) == <<m[1], m[2] + 1, m[3]>>
 Fenced(m)      == IF Mutant = "end-keeps-generation" THEN m ELSE NextClaim(m)
 
 Exists(x)    == mark[x][2] > 0
-MayCommit(x) == Exists(x) /\ mark[x][2] < MaxVersion
-MayClaim(x)  == mark[x][3] < MaxGeneration
+\* Versions and generations of all artifacts together: the bound of a search over several artifacts.
+Moves == Cardinality({move \in Artifacts \X (1..(MaxVersion + MaxGeneration)) :
+                        move[2] <= mark[move[1]][2] + mark[move[1]][3]})
+Room == MaxMoves >= Cardinality(Artifacts) * (MaxVersion + MaxGeneration) \/ Moves < MaxMoves
+MayCommit(x) == Exists(x) /\ mark[x][2] < MaxVersion /\ Room
+MayClaim(x)  == mark[x][3] < MaxGeneration /\ Room
 Owning       == {"M", "E"}
 Owners(x)    == {b \in Agents : directory[x][b] \in Owning}
 Sharers(x, a) == {b \in Agents : b # a /\ directory[x][b] # "I"}
@@ -378,10 +382,6 @@ MonotoneVersions == [][\A x \in Artifacts :
      /\ \/ mark'[x][1] = mark[x][1] /\ mark[x][2] > 0 /\ mark'[x][2] <= mark[x][2] + 1
         \/ mark'[x][1] > mark[x][1] /\ mark[x][2] = 0 /\ mark'[x][2] = 1]_vars
 
-\* A bound of the search over several artifacts: versions and generations taken together.
-Few == Cardinality({move \in Artifacts \X (1..(MaxVersion + MaxGeneration)) :
-                      move[2] <= mark[move[1]][2] + mark[move[1]][3]}) <= MaxMoves
-
 (***************************************************************************)
 (* Two states with one view have the same future, up to numbers.  Marks    *)
 (* only grow, so a copy that is not the newest, a token that is not the    *)
@@ -394,4 +394,27 @@ View == <<
   [a \in Agents |-> {x \in Artifacts : Readable(a, x)}],
   [a \in Agents |-> {x \in Artifacts : content[a][x][1] = mark[x][1] /\ seen[a][x][3] = mark[x][3]}],
   [a \in Agents |-> {<<s[1], Newest(a, s)>> : s \in {z \in sent[a] : Revokes(a, z)}}] >>
+
+(***************************************************************************)
+(* View without what only a clock or a mutant can tell apart, for searches *)
+(* with Timed = FALSE and Mutant = "none":                                 *)
+(*  - a token is worth something only with the newest content, because     *)
+(*    whoever is given that content is given a new token with it;          *)
+(*  - for the same reason `ended` counts only with a token that passes:    *)
+(*    then the next commit breaks Fence;                                   *)
+(*  - a lost agent drops its copies before it comes back, so only a line   *)
+(*    that the home keeps for it matters, for NoZombieRevoke;              *)
+(*  - how many signals will take a copy away does not matter.              *)
+(***************************************************************************)
+Token(a, x) ==
+  IF ~Current(a, x) THEN "old"
+  ELSE IF seen[a][x][3] # mark[x][3] THEN "newest"
+  ELSE IF x \in ended[a] THEN "broken" ELSE "passes"
+Copy(a, x) ==
+  IF x \notin valid[a] \/ (a \notin up /\ directory[x][a] = "I") THEN "none"
+  ELSE <<Readable(a, x), \E s \in sent[a] : s[1] = x /\ Later(s[2], seen[a][x])>>
+
+Future == <<
+  mark, claim, directory, up, broken,
+  [a \in Agents |-> [x \in Artifacts |-> <<Token(a, x), Copy(a, x)>>]] >>
 =============================================================================

@@ -5,7 +5,9 @@
 
 use std::fmt;
 
-use crate::{AgentId, Bound, Conflict, Delivered, Effect, Event, Line, Mark, Millis, Outcome, Record};
+use crate::{
+    AgentId, Bound, Conflict, Delivered, Effect, Event, Line, Mark, Millis, Outcome, Record, Strategy,
+};
 
 /// A law of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,7 +28,9 @@ pub enum Law {
     BoundedStaleness,
     /// A copy that is old has a message on its way that says so.
     NoSilentStaleness,
-    /// Whoever loses a copy by the act of another is told, once.
+    /// A copy that its strategy has used up is read no more.
+    SpentCopy,
+    /// Whoever loses a copy by the act of another is told, once; under broadcast, whoever ever touched the artifact.
     EverybodyTold,
     /// What is refused changes nothing.
     RefusalIsQuiet,
@@ -198,6 +202,25 @@ fn told(before: &Record, event: &Event, outcome: &Outcome, after: Option<&Record
     Ok(())
 }
 
+/// Of broadcast: a write is sent to all who ever touched the artifact, the writer aside, also to those who hold no copy.
+/// A reader of sections that the write leaves as they are keeps what it has.
+///
+/// # Errors
+/// Somebody in `touched` is sent nothing.
+pub fn broadcast(
+    before: &Record,
+    touched: impl IntoIterator<Item = AgentId>,
+    writer: AgentId,
+    outcome: &Outcome,
+) -> Result<(), Broken> {
+    let spared = |agent: &AgentId| before.sections_of(*agent).is_some() && before.line(*agent).is_valid();
+    let sent = |agent: &AgentId| outcome.effects.iter().any(|effect| effect.to() == *agent);
+    let forgotten = touched.into_iter().find(|agent| *agent != writer && !spared(agent) && !sent(agent));
+    hold(Law::EverybodyTold, forgotten.is_none(), || {
+        format!("{forgotten:?} touched the artifact and {writer} wrote: {:?}", outcome.effects)
+    })
+}
+
 /// No partial publish: each member of a joint write moved by one version, or each is as it was.
 ///
 /// # Errors
@@ -248,7 +271,8 @@ pub fn agreement(
         };
         let newest = record.ledger.current.version == seen.version();
         let newest = newest || (!sections.is_empty() && sections.iter().all(unchanged));
-        let covers = |names: &[String]| !sections.is_empty() && sections.iter().all(|name| names.contains(name));
+        let covers =
+            |names: &[String]| !sections.is_empty() && sections.iter().all(|name| names.contains(name));
         record.line(agent).is_valid() && record.sections_of(agent).is_none_or(covers) && newest
     });
     let holds = fresh || pending.into_iter().any(|mark| seen < mark);
@@ -277,6 +301,22 @@ pub fn staleness(
     let age_ms = superseded_at.map_or(0, |at| now.since(at));
     hold(Law::BoundedStaleness, age_ms <= bound.age_ms && told_behind <= bound.versions, || {
         format!("read {age_ms} ms after a newer version came, {told_behind} versions known, within {bound:?}")
+    })
+}
+
+/// Spent copies: a copy was read at `now`, for the `reads`-th time since the home gave it to the agent, which had asked
+/// for it at `asked_at`.
+///
+/// # Errors
+/// The strategy allows no such read.
+pub fn spending(strategy: Strategy, asked_at: Millis, reads: u32, now: Millis) -> Result<(), Broken> {
+    let allowed = match strategy {
+        Strategy::Lease { ttl_ms } => now.since(asked_at) < ttl_ms,
+        Strategy::AccessCount { reads: most } => reads <= most,
+        Strategy::Lazy | Strategy::Eager | Strategy::Broadcast => true,
+    };
+    hold(Law::SpentCopy, allowed, || {
+        format!("{strategy:?}: read {reads} at {now} of what {asked_at} brought")
     })
 }
 

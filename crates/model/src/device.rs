@@ -1,6 +1,6 @@
 //! Where the model runs.
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 
 /// A device that this build cannot offer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,4 +43,12 @@ pub fn device(name: &str) -> Result<Device, DeviceError> {
         "wgpu" | "cuda" => Err(DeviceError::NotBuilt { name: name.to_owned(), built: devices().join(", ") }),
         _ => Err(DeviceError::Unknown { name: name.to_owned() }),
     }
+}
+
+/// The numbers of a tensor, row by row, on the host.
+#[must_use]
+pub fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    let data = tensor.into_data();
+    // A copy of the whole where the device has f32: one by one, each would be converted.
+    data.try_to_vec().unwrap_or_else(|_| data.iter::<f32>().collect())
 }

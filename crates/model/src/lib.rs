@@ -32,7 +32,7 @@ pub use cell::{Cell, Factors};
 pub use config::{CoordinatorConfig, GateMode, Memory};
 pub use coordinator::{Coordinator, Output};
 pub use decoder::Decoder;
-pub use device::{DeviceError, device, devices};
+pub use device::{DeviceError, device, devices, floats};
 pub use diagnose::TurnReport;
 pub use encoder::Encoder;
 pub use error::{ConfigError, PolicyError, RecordError};

@@ -20,6 +20,7 @@ use crate::cell::Cell;
 use crate::config::CoordinatorConfig;
 use crate::coordinator::Coordinator;
 use crate::decoder::push_inputs;
+use crate::device::floats;
 use crate::error::{PolicyError, RecordError};
 use crate::pack::{ints, pack_groups, pack_segments};
 use crate::record::{Checkpoint, Meta};
@@ -391,8 +392,4 @@ pub(crate) fn episode_turn<'a>(
 
 fn row(index: usize, len: usize) -> Result<(), PolicyError> {
     if index < len { Ok(()) } else { Err(PolicyError::Agent { index, len }) }
-}
-
-fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
 }

@@ -7,6 +7,7 @@ use burn::tensor::{Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::coordinator::Coordinator;
+use crate::device::floats;
 
 /// Shape and values of a parameter.
 type Values = (Vec<usize>, Vec<f32>);
@@ -86,7 +87,7 @@ impl ModuleVisitor for Reader {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let tensor = param.val();
         let shape = tensor.dims().to_vec();
-        self.values.insert(self.path.join("."), (shape, tensor.into_data().iter::<f32>().collect()));
+        self.values.insert(self.path.join("."), (shape, floats(tensor)));
     }
 }
 

@@ -6,7 +6,7 @@
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
-use lrrc_model::Coordinator;
+use lrrc_model::{Coordinator, floats};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::config::OptimConfig;
@@ -57,7 +57,7 @@ struct Reader<'a> {
 
 impl ModuleVisitor for Reader<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let row = self.grads.get::<D>(param.id).map(|grad| grad.into_data().iter::<f32>().collect());
+        let row = self.grads.get::<D>(param.id).map(floats);
         self.rows.push(row.unwrap_or_default());
     }
 }
@@ -175,7 +175,7 @@ impl ModuleMapper for Stepper<'_> {
         self.next += 1;
         let (id, tensor, _) = param.consume();
         let (shape, device) = (tensor.dims(), tensor.device());
-        let mut values: Vec<f32> = tensor.into_data().iter::<f32>().collect();
+        let mut values = floats(tensor);
         if self.first.len() <= index {
             self.first.push(vec![0.0; values.len()]);
             self.second.push(vec![0.0; values.len()]);
@@ -211,7 +211,7 @@ struct Averager<'a> {
 
 impl ModuleVisitor for Averager<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let values: Vec<f32> = param.val().into_data().iter::<f32>().collect();
+        let values = floats(param.val());
         match self.mean.get_mut(self.next) {
             None => self.mean.push(values),
             Some(mean) => {

@@ -8,7 +8,7 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Device;
 use lrrc_episode::observe::EpisodeObservation;
-use lrrc_model::{Batch, Coordinator, LossConfig, LossValues, PolicyError};
+use lrrc_model::{Batch, Coordinator, LossConfig, LossValues, PolicyError, floats};
 use serde::{Deserialize, Serialize};
 
 use crate::adamw::{AdamW, Gradients};
@@ -128,7 +128,7 @@ impl Learner {
             let batch = Batch::new(&[episode], &device)?;
             let output = model.forward(&batch);
             let values = loss.compute(&output, &batch).values();
-            let logits: Vec<f32> = output.logits.into_data().iter::<f32>().collect();
+            let logits = floats(output.logits);
             Ok((values, kept(episode, &logits)))
         });
         let (mut scores, mut counted) = (Scores::default(), 0.0_f64);

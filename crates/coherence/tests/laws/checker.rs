@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::checked::{Checked, laws, name};
-use crate::world::{Ask, Mutant, Setting, Sizes};
+use crate::world::{Ask, COUNTED, LEASE, Mutant, Setting, Sizes};
 use lrrc_coherence::Strategy;
 use stateright::{Checker, HasDiscoveries, Model};
 
@@ -29,6 +29,7 @@ const WITHOUT_TIME: Sizes = Sizes {
     losses: true,
     late_answers: false,
     doubles: true,
+    hits: false,
 };
 /// Leases that end, copies that age.
 const WITH_TIME: Sizes = Sizes {
@@ -69,6 +70,31 @@ const JOINT: Sizes = Sizes {
     asks: &[Ask::Create, Ask::Acquire { wait: false }, Ask::Commit, Ask::Cas],
     losses: false,
     doubles: false,
+    ..WITHOUT_TIME
+};
+/// Copies that age while replies and signals are on their way.
+const AGEING: Sizes = Sizes {
+    generations: 1,
+    ticks: 3,
+    late_answers: true,
+    asks: &[Ask::Create, Ask::Read, Ask::Acquire { wait: false }, Ask::Cas],
+    losses: false,
+    ..WITHOUT_TIME
+};
+/// Copies that are read.
+const COUNTING: Sizes = Sizes { ticks: 0, hits: true, ..AGEING };
+/// Agents that touch an artifact, give it up, get lost and are told all the same.
+const TOUCHED: Sizes = Sizes {
+    versions: 3,
+    asks: &[
+        Ask::Create,
+        Ask::Read,
+        Ask::ReadSection,
+        Ask::Acquire { wait: true },
+        Ask::Commit,
+        Ask::Cas,
+        Ask::Release,
+    ],
     ..WITHOUT_TIME
 };
 /// What every rule but that of joint writes stands for.
@@ -127,14 +153,38 @@ fn the_laws_hold_in_every_small_world_with_joint_writes() {
 }
 
 #[test]
+fn the_laws_hold_in_every_small_world_where_copies_are_leased() {
+    holds(AGEING, LEASE, 1_000);
+}
+
+#[test]
+fn the_laws_hold_in_every_small_world_where_reads_are_counted() {
+    holds(COUNTING, COUNTED, 1_000);
+}
+
+#[test]
+fn the_laws_hold_in_every_small_world_where_everybody_is_sent_everything() {
+    holds(TOUCHED, Strategy::Broadcast, 1_000);
+}
+
+#[test]
 fn each_mutant_breaks_the_law_that_its_rule_stands_for() {
-    for (mutant, law) in Mutant::ALL {
-        let sizes = if mutant == Mutant::NoJointCheck { JOINT } else { EVERYTHING };
-        let model = Checked { setting: Setting::new(Strategy::Lazy, Some(mutant)), sizes };
+    for (mutant, strategy, law) in Mutant::ALL {
+        let sizes = match (mutant, strategy) {
+            (Mutant::NoJointCheck, _) => JOINT,
+            (Mutant::ForgetsTouch, _) => TOUCHED,
+            (_, Strategy::Lease { .. }) => AGEING,
+            (_, Strategy::AccessCount { .. }) => COUNTING,
+            _ => EVERYTHING,
+        };
+        let model = Checked { setting: Setting::new(strategy, Some(mutant)), sizes };
         let (its_law, enough) = (HasDiscoveries::AnyOf(BTreeSet::from([name(law)])), 1_000_000);
         let checker =
             model.checker().threads(2).target_state_count(enough).finish_when(its_law).spawn_bfs().join();
         println!("{mutant:?}: {} worlds", checker.unique_state_count());
-        assert!(checker.discovery(name(law)).is_some(), "{mutant:?} did not break {law:?}");
+        assert!(
+            checker.discovery(name(law)).is_some(),
+            "{mutant:?} under {strategy:?} did not break {law:?}"
+        );
     }
 }

@@ -76,9 +76,11 @@ impl PlaceArgs {
         Client::connect(&self.address(), config).await
     }
 
-    /// Does work with a client of the daemon, or, where none answers, of a home that this process opens meanwhile.
+    /// Does work with a client of the daemon, or, where none answers, of a home that this process opens meanwhile; then
+    /// large contents are looked for where `contents` says.
     fn with_or_without_daemon<F: Future<Output = Result<T, StoreError>>, T>(
         &self,
+        contents: &ContentsArgs,
         work: impl Fn(Client) -> F,
     ) -> miette::Result<T> {
         let runtime = runtime()?;
@@ -89,7 +91,7 @@ impl PlaceArgs {
         };
         eprintln!("{absent}: opening {} in this process", self.folder.display());
         let (clock, config) = (Clock::start(), HomeConfig::default());
-        let owner = Owner::spawn(open_home(&self.folder, None, config, clock)?, clock);
+        let owner = Owner::spawn(open_home(&self.folder, contents.address(), config, clock)?, clock);
         let done = runtime
             .block_on(async { work(Client::local(owner.handle(), ClientConfig::default()).await?).await });
         owner.stop().into_diagnostic()?;
@@ -98,6 +100,20 @@ impl PlaceArgs {
 
     fn database(&self) -> PathBuf {
         self.folder.join("store.redb")
+    }
+}
+
+/// Where large contents lie.
+#[derive(Debug, Args)]
+pub(crate) struct ContentsArgs {
+    /// Where large contents lie: a folder, or s3://BUCKET/FOLDER; the folder of the store if not given.
+    #[arg(long, value_name = "ADDRESS")]
+    contents: Option<String>,
+}
+
+impl ContentsArgs {
+    fn address(&self) -> Option<&str> {
+        self.contents.as_deref()
     }
 }
 

@@ -77,7 +77,13 @@ impl<B: Backend> Home<B> {
                 self.doubt(&name);
             }
         }
-        self.tell_watchers(&name, changed_to(change), change.revision);
+        let now = changed_to(change);
+        let stamp = now.map(|(stamp, _)| stamp);
+        let told = self.records.get_mut(&name).and_then(|slot| std::mem::replace(&mut slot.told, stamp));
+        // A change of the claim alone is no version.
+        if stamp.is_none() || stamp != told {
+            self.tell_watchers(&name, now, change.revision);
+        }
     }
 
     /// What happened in between is gone: every record is asked for again, and every session ends, so that the agents

@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use lrrc_coherence::Conflict;
+use lrrc_coherence::{Conflict, Stamp};
+use lrrc_store::wire::{Basis, Change};
 use lrrc_store::{Client, HomeConfig, Name, Refusal, StoreError};
 use stateright::semantics::{
     ConsistencyTester, LinearizabilityTester, SequentialConsistencyTester, SequentialSpec,
@@ -11,82 +12,123 @@ use stateright::semantics::{
 use crate::house::{House, in_house, name};
 
 const CLIENTS: u64 = 3;
-const ROUNDS: usize = 12;
+const ROUNDS: usize = 8;
+const NAMES: [&str; 2] = ["counter", "ledger"];
 
 /// One artifact as its clients see it: a number that is written by comparing versions.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Artifact {
     version: u64,
     value: u64,
 }
 
+/// Two artifacts, which one write may change together.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Shelf([Artifact; 2]);
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Ask {
-    Read,
-    Write { expected: u64, value: u64 },
+    Read { at: usize },
+    Write { at: usize, expected: u64, value: u64 },
+    WriteAll { expected: [u64; 2], value: u64 },
 }
 
-/// Version and value after the ask; `Err` with the version where the comparison is lost.
-type Told = Result<(u64, u64), u64>;
+/// What was read or written, or the version with which the first comparison is lost.
+type Told = Result<Vec<Artifact>, u64>;
 
-impl SequentialSpec for Artifact {
+impl SequentialSpec for Shelf {
     type Op = Ask;
     type Ret = Told;
 
     fn invoke(&mut self, ask: &Ask) -> Told {
-        match *ask {
-            Ask::Read => {}
-            Ask::Write { expected, .. } if expected != self.version => return Err(self.version),
-            Ask::Write { value, .. } => *self = Self { version: self.version + 1, value },
+        let writes: Vec<(usize, u64, u64)> = match *ask {
+            Ask::Read { at } => return Ok(vec![self.0[at]]),
+            Ask::Write { at, expected, value } => vec![(at, expected, value)],
+            Ask::WriteAll { expected: [first, second], value } => vec![(0, first, value), (1, second, value)],
+        };
+        if let Some((at, ..)) = writes.iter().find(|(at, expected, _)| *expected != self.0[*at].version) {
+            return Err(self.0[*at].version);
         }
-        Ok((self.version, self.value))
+        let written = writes.into_iter().map(|(at, expected, value)| {
+            self.0[at] = Artifact { version: expected + 1, value };
+            self.0[at]
+        });
+        Ok(written.collect())
     }
 }
 
 /// A recorder of either kind of consistency.
-trait Tester: ConsistencyTester<u64, Artifact> + std::fmt::Debug + Send + 'static {}
-impl<T: ConsistencyTester<u64, Artifact> + std::fmt::Debug + Send + 'static> Tester for T {}
+trait Tester: ConsistencyTester<u64, Shelf> + std::fmt::Debug + Send + 'static {}
+impl<T: ConsistencyTester<u64, Shelf> + std::fmt::Debug + Send + 'static> Tester for T {}
 
 async fn read(client: &Client, at: &Name, fresh: bool) -> lrrc_store::Read {
     let read = if fresh { client.read_fresh(at).await } else { client.read(at).await };
     read.unwrap()
 }
 
-fn told(read: &lrrc_store::Read) -> Told {
+fn shown(read: &lrrc_store::Read) -> Artifact {
     let value = std::str::from_utf8(&read.bytes).unwrap().parse().unwrap();
-    Ok((read.stamp().version.0, value))
+    Artifact { version: read.stamp().version.0, value }
 }
 
 /// Reads and writes in turn, writing down when each began and ended.
-async fn act<T: Tester>(client: Client, me: u64, at: Name, fresh: bool, history: Arc<Mutex<T>>) {
-    for round in 0..ROUNDS {
-        history.lock().unwrap().on_invoke(me, Ask::Read).unwrap();
-        let seen = read(&client, &at, fresh).await;
-        history.lock().unwrap().on_return(me, told(&seen)).unwrap();
-        if (round as u64 + me).is_multiple_of(2) {
-            let (expected, value) = (seen.stamp().version.0, me * 1000 + round as u64);
-            history.lock().unwrap().on_invoke(me, Ask::Write { expected, value }).unwrap();
-            let told = match client.commit_cas(&at, seen.stamp(), value.to_string()).await {
-                Ok(done) => Ok((done.mark.stamp.version.0, value)),
-                Err(StoreError::Refused(Refusal::Conflict { conflict, .. })) => match *conflict {
-                    Conflict::VersionMismatch { actual, .. } => Err(actual.version.0),
-                    other => panic!("{other}"),
-                },
-                Err(other) => panic!("{other}"),
-            };
-            history.lock().unwrap().on_return(me, told).unwrap();
+async fn act<T: Tester>(client: Client, me: u64, fresh: bool, history: Arc<Mutex<T>>) {
+    for round in 0..ROUNDS as u64 {
+        let mut stamps = Vec::new();
+        for (at, text) in NAMES.into_iter().enumerate() {
+            history.lock().unwrap().on_invoke(me, Ask::Read { at }).unwrap();
+            let seen = read(&client, &name(text), fresh).await;
+            history.lock().unwrap().on_return(me, Ok(vec![shown(&seen)])).unwrap();
+            stamps.push(seen.stamp());
         }
+        let (value, at) = (me * 1000 + round, (round % 2) as usize);
+        let expected = [stamps[0].version.0, stamps[1].version.0];
+        let (ask, members) = match (round + me) % 3 {
+            0 => (Ask::WriteAll { expected, value }, vec![0, 1]),
+            1 => (Ask::Write { at, expected: expected[at], value }, vec![at]),
+            _ => continue,
+        };
+        history.lock().unwrap().on_invoke(me, ask).unwrap();
+        let told = write(&client, &members, &stamps, value).await;
+        history.lock().unwrap().on_return(me, told).unwrap();
+    }
+}
+
+/// Writes one artifact, or several at once.
+async fn write(client: &Client, members: &[usize], stamps: &[Stamp], value: u64) -> Told {
+    let text = value.to_string();
+    let result = match members {
+        [one] => client.commit_cas(&name(NAMES[*one]), stamps[*one], text).await.map(|done| vec![done]),
+        several => {
+            let change = |at: &usize| Change {
+                name: name(NAMES[*at]),
+                basis: Basis::Unchanged { expected: stamps[*at] },
+                content: text.clone().into(),
+            };
+            client.commit_all(several.iter().map(change).collect()).await
+        }
+    };
+    match result {
+        Ok(all) => {
+            Ok(all.iter().map(|done| Artifact { version: done.mark.stamp.version.0, value }).collect())
+        }
+        Err(StoreError::Refused(Refusal::Conflict { conflict, .. })) => match *conflict {
+            Conflict::VersionMismatch { actual, .. } => Err(actual.version.0),
+            other => panic!("{other}"),
+        },
+        Err(other) => panic!("{other}"),
     }
 }
 
 async fn record<T: Tester>(house: House, tester: T, fresh: bool) -> T {
     let history = Arc::new(Mutex::new(tester));
-    let at = name("counter");
-    house.client().await.create(&at, "0").await.unwrap();
+    for text in NAMES {
+        house.client().await.create(&name(text), "0").await.unwrap();
+    }
     let mut tasks = Vec::new();
     for me in 0..CLIENTS {
         let client = house.client().await;
-        tasks.push(tokio::spawn(act(client, me, at.clone(), fresh, Arc::clone(&history))));
+        tasks.push(tokio::spawn(act(client, me, fresh, Arc::clone(&history))));
     }
     for task in tasks {
         task.await.unwrap();
@@ -94,7 +136,7 @@ async fn record<T: Tester>(house: House, tester: T, fresh: bool) -> T {
     Arc::into_inner(history).unwrap().into_inner().unwrap()
 }
 
-const START: Artifact = Artifact { version: 1, value: 0 };
+const START: Shelf = Shelf([Artifact { version: 1, value: 0 }; 2]);
 
 #[test]
 fn fresh_reads_and_writes_are_linearizable() {
@@ -115,7 +157,19 @@ fn reads_of_copies_and_writes_are_sequentially_consistent() {
 #[test]
 fn the_recorder_refuses_a_read_of_what_was_overwritten_before_it_began() {
     let mut history = LinearizabilityTester::new(START);
-    history.on_invret(0, Ask::Write { expected: 1, value: 7 }, Ok((2, 7))).unwrap();
-    history.on_invret(1, Ask::Read, Ok((1, 0))).unwrap();
+    let written = Artifact { version: 2, value: 7 };
+    history.on_invret(0, Ask::Write { at: 0, expected: 1, value: 7 }, Ok(vec![written])).unwrap();
+    history.on_invret(1, Ask::Read { at: 0 }, Ok(vec![START.0[0]])).unwrap();
+    assert!(!history.is_consistent());
+}
+
+#[test]
+fn the_recorder_refuses_half_of_a_joint_write() {
+    let mut history = LinearizabilityTester::new(START);
+    let written = Artifact { version: 2, value: 7 };
+    let ask = Ask::WriteAll { expected: [1, 1], value: 7 };
+    history.on_invret(0, ask, Ok(vec![written, written])).unwrap();
+    history.on_invret(1, Ask::Read { at: 0 }, Ok(vec![written])).unwrap();
+    history.on_invret(1, Ask::Read { at: 1 }, Ok(vec![START.0[1]])).unwrap();
     assert!(!history.is_consistent());
 }

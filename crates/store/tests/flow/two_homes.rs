@@ -111,6 +111,21 @@ fn agents_of_one_home_are_told_of_the_writes_of_the_other() {
 }
 
 #[test]
+fn a_watch_at_another_home_tells_of_a_version_once_though_its_claim_comes_and_goes() {
+    let [(mut here, writer), (mut there, watcher)] = homes();
+    here.handle(writer, create("one"), Millis(1)).unwrap();
+    there.handle(watcher, Request::Watch { prefix: String::new(), after: None }, Millis(1)).unwrap();
+    there.handle(watcher, read(), Millis(1)).unwrap();
+    let acquire = Request::Acquire { name: name("plan"), lease_ms: None, wait: false };
+    for request in [acquire, Request::Release { name: name("plan") }] {
+        here.handle(writer, request, Millis(2)).unwrap();
+        there.follow(Millis(3));
+    }
+    let said = there.outbox().into_iter().filter(|(_, frame)| matches!(frame.says, Says::Changed(_)));
+    assert_eq!(said.count(), 1);
+}
+
+#[test]
 fn a_home_that_has_not_heard_of_a_write_yet_decides_on_it_all_the_same() {
     let [(mut here, writer), (mut there, reader)] = homes();
     let Ok(Answer::Committed(made)) = here.handle(writer, create("one"), Millis(1)) else { panic!() };

@@ -41,6 +41,7 @@ laws!(
     NoPartialPublish,
     BoundedStaleness,
     NoSilentStaleness,
+    SpentCopy,
     EverybodyTold,
     RefusalIsQuiet,
     Bookkeeping

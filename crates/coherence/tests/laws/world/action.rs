@@ -1,6 +1,6 @@
 //! What can happen in a world, and what each agent then asks of the home.
 
-use super::{AgentId, Cas, Event, Incarnation, World, content};
+use super::{AgentId, Event, Incarnation, World, content};
 
 /// What an agent asks of the home.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,8 +46,18 @@ pub(crate) enum Action {
     },
     /// The home confirms that an agent has been told everything.
     Confirm(usize),
-    /// All artifacts are written at once.
-    CommitAll(usize),
+    /// A reader reads its copy, if it may.
+    Hit {
+        agent: usize,
+        artifact: usize,
+    },
+    /// Several artifacts are written at once: bit sets of those that are, and of those of them that are written under
+    /// a claim and not by comparing versions.
+    CommitAll {
+        agent: usize,
+        members: u8,
+        claimed: u8,
+    },
     /// A session ends.
     Lost(usize),
     LeaseOver(usize),
@@ -72,6 +82,8 @@ pub(crate) struct Sizes {
     pub(crate) late_answers: bool,
     /// Whether messages may come twice.
     pub(crate) doubles: bool,
+    /// Whether it is counted how often a copy is read.
+    pub(crate) hits: bool,
 }
 
 impl Sizes {
@@ -98,10 +110,11 @@ impl Sizes {
             if self.losses {
                 actions.push(Action::Lost(agent));
             }
-            if self.artifacts > 1 {
-                actions.push(Action::CommitAll(agent));
-            }
+            actions.extend(self.joint(agent));
             for artifact in 0..self.artifacts {
+                if self.hits {
+                    actions.push(Action::Hit { agent, artifact });
+                }
                 actions.extend(self.asks.iter().map(|ask| Action::Ask { agent, artifact, ask: *ask }));
             }
         }
@@ -116,11 +129,20 @@ impl Sizes {
     }
 }
 
+impl Sizes {
+    /// Every set of at least two artifacts: under claims, by comparing versions, and its first member under a claim.
+    fn joint(&self, agent: usize) -> impl Iterator<Item = Action> {
+        let sets = (0..1_u8 << self.artifacts).filter(|members| members.count_ones() > 1);
+        let kinds = |members: u8| [members, 0, 1 << members.trailing_zeros()];
+        let each = move |members| kinds(members).map(|claimed| Action::CommitAll { agent, members, claimed });
+        sets.flat_map(each)
+    }
+}
+
 impl World {
     /// The event of a request; `None` if the agent has nothing to ask with.
     pub(super) fn event(&mut self, agent: usize, artifact: usize, ask: Ask) -> Option<Event> {
         let id = AgentId(agent as u32);
-        let known = &self.agents[agent];
         Some(match ask {
             Ask::Create => {
                 if self.records[artifact].is_some() {
@@ -133,12 +155,8 @@ impl World {
             Ask::Read => Event::Read { agent: id, have: None, sections: Vec::new() },
             Ask::ReadSection => Event::Read { agent: id, have: None, sections: vec!["a".to_owned()] },
             Ask::Acquire { wait } => Event::Acquire { agent: id, lease_ms: None, wait },
-            Ask::Commit => Event::Commit { agent: id, commit: self.commit(known.may_write[artifact]?) },
-            Ask::Cas => {
-                let expected = known.has_read[artifact]?;
-                let content = content(expected.version.0 + 1);
-                Event::CommitCas { agent: id, cas: Cas { expected, generation: None, content } }
-            }
+            Ask::Commit => return self.write(agent, artifact, true),
+            Ask::Cas => return self.write(agent, artifact, false),
             Ask::Release => Event::Release { agent: id },
             Ask::Delete => Event::Delete { agent: id, expected: None },
         })

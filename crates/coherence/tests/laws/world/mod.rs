@@ -4,14 +4,16 @@
 mod action;
 mod mutant;
 
+use std::collections::BTreeSet;
+
 use lrrc_coherence::invariant::{self, Broken, Law};
 use lrrc_coherence::{
     AgentId, Bound, Cache, Cas, Commit, Confirmed, Conflict, Content, Digest, Effect, Event, Incarnation,
-    Lookup, Mark, Millis, Outcome, Part, Record, Reply, Rules, Stamp, Strategy, Version, Write,
+    Line, Lookup, Mark, Millis, Outcome, Part, Record, Reply, Rules, Stamp, Strategy, Version, Write,
 };
 
 pub(crate) use action::{Action, Ask, Sizes};
-pub(crate) use mutant::Mutant;
+pub(crate) use mutant::{COUNTED, LEASE, Mutant};
 
 /// What the home sent to an agent and is not delivered.
 pub(crate) type Message = (u8, Effect);
@@ -34,6 +36,10 @@ pub(crate) struct Agent {
     /// The last version that the agent read, by artifact.
     pub(crate) has_read: Vec<Option<Stamp>>,
     pub(crate) confirmed: Millis,
+    /// When the agent had asked for its copy, by artifact; 0 unless the strategy limits copies by time.
+    pub(crate) asked_at: Vec<Millis>,
+    /// How often it has read its copy since, by artifact; 0 unless the strategy counts.
+    pub(crate) reads: Vec<u32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -47,6 +53,8 @@ pub(crate) struct World {
     pub(crate) lives: Vec<u64>,
     /// When each life of each artifact ended, in order.
     pub(crate) deleted: Vec<Vec<Millis>>,
+    /// Who ever touched the present life of each artifact; nobody unless the strategy is to tell them all.
+    pub(crate) touched: Vec<BTreeSet<AgentId>>,
     pub(crate) broken: Option<(Law, String)>,
 }
 
@@ -62,7 +70,17 @@ impl Setting {
     pub(crate) fn new(strategy: Strategy, mutant: Option<Mutant>) -> Self {
         let rules =
             Rules { strategy, lease_ms: 1, lease_max_ms: 2, waiting_max: 1, history_max: 64, holders_max: 8 };
-        Self { rules, bound: Bound { versions: 0, age_ms: 1 }, mutant }
+        // A lease bounds the age of copies by itself: the agents allow any.
+        let age_ms = if matches!(strategy, Strategy::Lease { .. }) { u64::MAX } else { 1 };
+        Self { rules, bound: Bound { versions: 0, age_ms }, mutant }
+    }
+
+    /// How far behind a read from a copy may be.
+    fn staleness(&self) -> Bound {
+        match self.rules.strategy {
+            Strategy::Lease { ttl_ms } => Bound { age_ms: self.bound.age_ms.min(ttl_ms - 1), ..self.bound },
+            _ => self.bound,
+        }
     }
 }
 
@@ -85,6 +103,65 @@ fn voids(reply: &Reply) -> Option<Mark> {
     Some(if gives_up { Mark { generation: mark.generation.next(), ..mark } } else { mark })
 }
 
+/// The write of the version after `mark`, under the claim that gave it.
+fn commit(mark: Mark) -> Commit {
+    Commit { generation: mark.generation, base: mark.stamp, content: content(mark.version().0 + 1) }
+}
+
+/// A write as a member of a joint one.
+fn joint_member(event: &Event) -> Option<Write> {
+    match event {
+        Event::Commit { commit, .. } => Some(Write::Claimed(commit.clone())),
+        Event::CommitCas { cas, .. } => Some(Write::Cas(cas.clone())),
+        _ => None,
+    }
+}
+
+impl Agent {
+    /// Takes in a reply. Returns whether it became a copy.
+    fn keep(&mut self, artifact: u8, reply: &Reply, asked_at: Millis) -> bool {
+        let Self { cache, may_write, has_read, .. } = self;
+        let at = usize::from(artifact);
+        match reply {
+            Reply::Created { mark } => {
+                (may_write[at], has_read[at]) = (Some(*mark), Some(mark.stamp));
+                let digest = content(mark.version().0).digest;
+                cache.committed(&artifact, *mark, digest, Line::Exclusive, asked_at)
+            }
+            Reply::Read(grant) => {
+                has_read[at] = Some(grant.mark.stamp);
+                if grant.line.may_write() {
+                    may_write[at] = Some(grant.mark);
+                }
+                cache.fill(&artifact, grant, asked_at)
+            }
+            Reply::Acquired { mark, .. } => {
+                may_write[at] = Some(*mark);
+                cache.acquired(&artifact, *mark, asked_at)
+            }
+            Reply::Committed { mark, line } => {
+                (may_write[at], has_read[at]) = (Some(*mark), Some(mark.stamp));
+                cache.committed(&artifact, *mark, content(mark.version().0).digest, *line, asked_at)
+            }
+            Reply::Released { mark } | Reply::Deleted { mark } => {
+                cache.released(&artifact, *mark);
+                false
+            }
+            Reply::Noted | Reply::Waiting { .. } | Reply::Renewed { .. } | Reply::Settled { .. } => false,
+        }
+    }
+
+    /// Notes that a copy was given, as far as the strategy asks for it.
+    fn given(&mut self, artifact: u8, kept: bool, asked_at: Millis, setting: &Setting) {
+        let at = usize::from(artifact);
+        match setting.rules.strategy {
+            Strategy::Lease { .. } if kept => self.asked_at[at] = asked_at,
+            Strategy::AccessCount { .. } if kept => self.reads[at] = 0,
+            _ => {}
+        }
+    }
+}
+
 impl World {
     pub(crate) fn new(agents: u32, artifacts: usize, setting: &Setting) -> Self {
         let bound = match setting.mutant {
@@ -92,11 +169,13 @@ impl World {
             _ => setting.bound,
         };
         let agent = |id| Agent {
-            cache: Cache::new(AgentId(id), setting.rules.strategy, bound),
+            cache: Cache::new(AgentId(id), mutant::strategy(setting), bound),
             answer: None,
             may_write: vec![None; artifacts],
             has_read: vec![None; artifacts],
             confirmed: Millis(0),
+            asked_at: vec![Millis(0); artifacts],
+            reads: vec![0; artifacts],
         };
         Self {
             now: Millis(0),
@@ -105,6 +184,7 @@ impl World {
             network: Vec::new(),
             lives: vec![0; artifacts],
             deleted: vec![Vec::new(); artifacts],
+            touched: vec![BTreeSet::new(); artifacts],
             broken: None,
         }
     }
@@ -136,7 +216,10 @@ impl World {
             Action::LeaseOver(artifact) => {
                 return self.home(artifact, &Event::LeaseOver, setting).map(|r| r.is_some());
             }
-            Action::CommitAll(agent) => return self.commit_all(agent, setting),
+            Action::Hit { agent, artifact } => return Ok(self.hit(agent, artifact)),
+            Action::CommitAll { agent, members, claimed } => {
+                return self.commit_all(agent, members, claimed, setting);
+            }
             Action::Ask { agent, artifact, ask } => {
                 if self.agents[agent].answer.is_some() {
                     return Ok(false);
@@ -162,7 +245,40 @@ impl World {
         if before.is_some() && record.is_none() {
             self.deleted[artifact].push(self.now);
         }
-        Ok(result.ok().map(|outcome| self.send(artifact, outcome, setting)))
+        let Ok(outcome) = result else { return Ok(None) };
+        if setting.rules.strategy == Strategy::Broadcast {
+            self.touch(artifact, before.as_ref(), event, &outcome)?;
+        }
+        Ok(Some(self.send(artifact, outcome, setting)))
+    }
+
+    /// Notes who touches an artifact, and asks whether a write was sent to all who did.
+    fn touch(
+        &mut self,
+        artifact: usize,
+        before: Option<&Record>,
+        event: &Event,
+        outcome: &Outcome,
+    ) -> Result<(), Broken> {
+        let touched = &mut self.touched[artifact];
+        match (event, before) {
+            (Event::Commit { agent, .. } | Event::CommitCas { agent, .. }, Some(before)) => {
+                invariant::broadcast(before, touched.iter().copied(), *agent, outcome)?;
+            }
+            (Event::AgentLost { agent }, _) => {
+                touched.remove(agent);
+            }
+            (Event::Delete { .. }, _) => touched.clear(),
+            _ => {}
+        }
+        let given = matches!(
+            outcome.reply,
+            Reply::Created { .. } | Reply::Read(_) | Reply::Acquired { .. } | Reply::Committed { .. }
+        );
+        touched.extend(event.agent().filter(|_| given));
+        let granted = outcome.effects.iter().filter(|effect| matches!(effect, Effect::Granted { .. }));
+        touched.extend(granted.map(Effect::to));
+        Ok(())
     }
 
     fn send(&mut self, artifact: usize, outcome: Outcome, setting: &Setting) -> Reply {
@@ -171,24 +287,53 @@ impl World {
         outcome.reply
     }
 
-    fn commit_all(&mut self, agent: usize, setting: &Setting) -> Result<bool, Broken> {
-        if self.agents[agent].answer.is_some() || self.records.iter().any(Option::is_none) {
+    /// What an agent writes in a joint write, by artifact; `None` if it has nothing to write with.
+    pub(crate) fn joint_writes(&self, agent: usize, members: u8, claimed: u8) -> Option<Vec<(usize, Event)>> {
+        let each = (0..self.records.len()).filter(|artifact| members & (1 << artifact) != 0);
+        let write = |artifact: usize| {
+            self.records[artifact].as_ref()?;
+            let under_claim = claimed & (1 << artifact) != 0;
+            Some((artifact, self.write(agent, artifact, under_claim)?))
+        };
+        each.map(write).collect()
+    }
+
+    fn commit_all(
+        &mut self,
+        agent: usize,
+        members: u8,
+        claimed: u8,
+        setting: &Setting,
+    ) -> Result<bool, Broken> {
+        if self.agents[agent].answer.is_some() {
             return Ok(false);
         }
-        let before: Vec<Record> = self.records.iter().flatten().cloned().collect();
-        let marks = &self.agents[agent].may_write;
-        let writes: Option<Vec<Write>> =
-            marks.iter().map(|mark| Some(Write::Claimed(self.commit((*mark)?)))).collect();
-        let Some(writes) = writes else { return Ok(false) };
-        let mut members: Vec<(&mut Record, Write)> = self.records.iter_mut().flatten().zip(writes).collect();
-        let result = mutant::commit_all(setting, &mut members, AgentId(agent as u32), self.now);
-        let after: Vec<&Record> = self.records.iter().flatten().collect();
-        invariant::joint(&before.iter().collect::<Vec<_>>(), result.is_ok(), &after)?;
-        after.iter().try_for_each(|record| invariant::record(record))?;
-        let Ok(outcomes) = result else { return Ok(true) };
-        for (artifact, outcome) in outcomes.into_iter().enumerate() {
-            let reply = self.send(artifact, outcome, setting);
-            self.take(agent, artifact as u8, &reply, self.now);
+        let Some(events) = self.joint_writes(agent, members, claimed) else { return Ok(false) };
+        let before = self.records.clone();
+        let result = {
+            let records = self.records.iter_mut().enumerate();
+            let members = records.filter_map(|(artifact, record)| {
+                let (_, event) = events.iter().find(|(member, _)| *member == artifact)?;
+                Some((record.as_mut()?, joint_member(event)?))
+            });
+            mutant::commit_all(setting, &mut members.collect::<Vec<_>>(), AgentId(agent as u32), self.now)
+        };
+        let (old, new): (Vec<&Record>, Vec<&Record>) = {
+            let both = |(artifact, _): &(usize, Event)| {
+                Some((before[*artifact].as_ref()?, self.records[*artifact].as_ref()?))
+            };
+            events.iter().filter_map(both).unzip()
+        };
+        invariant::joint(&old, result.is_ok(), &new)?;
+        let Ok(outcomes) = result else { return Ok(false) };
+        for ((artifact, event), outcome) in events.iter().zip(outcomes) {
+            let (before, landed) = (before[*artifact].as_ref(), Ok(outcome.clone()));
+            invariant::transition(before, event, self.now, &landed, self.records[*artifact].as_ref())?;
+            if setting.rules.strategy == Strategy::Broadcast {
+                self.touch(*artifact, before, event, &outcome)?;
+            }
+            let reply = self.send(*artifact, outcome, setting);
+            self.take(agent, *artifact as u8, &reply, self.now, setting);
         }
         Ok(true)
     }
@@ -230,10 +375,11 @@ impl World {
                 invariant::delivery(copy, mark, delivered)?;
             }
             Effect::Push { mark, digest, sections, .. } => {
-                agent.cache.push(&artifact, mark, digest, &sections);
+                mutant::push(setting, &mut agent.cache, artifact, mark, digest, &sections);
             }
             Effect::Granted { mark, .. } => {
-                agent.cache.acquired(&artifact, mark, agent.confirmed);
+                let kept = agent.cache.acquired(&artifact, mark, agent.confirmed);
+                agent.given(artifact, kept, agent.confirmed, setting);
                 let known = &mut agent.may_write[usize::from(artifact)];
                 *known = (*known).max(Some(mark));
             }
@@ -248,47 +394,38 @@ impl World {
         if setting.mutant == Some(Mutant::ForgetsSignals) {
             self.agents[agent].cache.drop_all();
         }
-        self.take(agent, artifact, &reply, asked_at);
+        self.take(agent, artifact, &reply, asked_at, setting);
         true
     }
 
-    /// An agent takes in a reply.
-    fn take(&mut self, agent: usize, artifact: u8, reply: &Reply, asked_at: Millis) {
-        let Agent { cache, may_write, has_read, .. } = &mut self.agents[agent];
-        let at = usize::from(artifact);
-        match reply {
-            Reply::Created { mark } => {
-                cache.committed(
-                    &artifact,
-                    *mark,
-                    content(mark.version().0).digest,
-                    lrrc_coherence::Line::Exclusive,
-                    asked_at,
-                );
-                (may_write[at], has_read[at]) = (Some(*mark), Some(mark.stamp));
-            }
-            Reply::Read(grant) => {
-                cache.fill(&artifact, grant, asked_at);
-                has_read[at] = Some(grant.mark.stamp);
-                if grant.line.may_write() {
-                    may_write[at] = Some(grant.mark);
-                }
-            }
-            Reply::Acquired { mark, .. } => {
-                cache.acquired(&artifact, *mark, asked_at);
-                may_write[at] = Some(*mark);
-            }
-            Reply::Committed { mark, line } => {
-                cache.committed(&artifact, *mark, content(mark.version().0).digest, *line, asked_at);
-                (may_write[at], has_read[at]) = (Some(*mark), Some(mark.stamp));
-            }
-            Reply::Released { mark } | Reply::Deleted { mark } => cache.released(&artifact, *mark),
-            Reply::Noted | Reply::Waiting { .. } | Reply::Renewed { .. } | Reply::Settled { .. } => {}
-        }
+    /// An agent reads its copy, as much of it as it has. `false` if it may not.
+    fn hit(&mut self, agent: usize, artifact: usize) -> bool {
+        let Agent { cache, reads, confirmed, .. } = &mut self.agents[agent];
+        let key = artifact as u8;
+        let (sections, confirmed) = (cache.sections(&key).to_vec(), Confirmed { at: *confirmed, lag: 0 });
+        let hit = matches!(cache.lookup(&key, &sections, self.now, confirmed), Lookup::Hit { .. });
+        reads[artifact] += u32::from(hit);
+        hit
     }
 
-    fn commit(&self, mark: Mark) -> Commit {
-        Commit { generation: mark.generation, base: mark.stamp, content: content(mark.version().0 + 1) }
+    /// An agent takes in a reply.
+    fn take(&mut self, agent: usize, artifact: u8, reply: &Reply, asked_at: Millis, setting: &Setting) {
+        let dated = mutant::dated(setting, asked_at, self.now);
+        let agent = &mut self.agents[agent];
+        let kept = agent.keep(artifact, reply, dated);
+        agent.given(artifact, kept, asked_at, setting);
+    }
+
+    /// Whether a write is under a claim or by comparing versions; `None` if the agent has nothing to write with.
+    fn write(&self, agent: usize, artifact: usize, under_claim: bool) -> Option<Event> {
+        let (id, known) = (AgentId(agent as u32), &self.agents[agent]);
+        Some(if under_claim {
+            Event::Commit { agent: id, commit: commit(known.may_write[artifact]?) }
+        } else {
+            let expected = known.has_read[artifact]?;
+            let content = content(expected.version.0 + 1);
+            Event::CommitCas { agent: id, cas: Cas { expected, generation: None, content } }
+        })
     }
 
     /// Worlds that differ in a version that can never be the newest again are one: such a version is the first, and a
@@ -326,7 +463,9 @@ impl World {
                     agent.cache.clone().lookup(&key, &sections, self.now, confirmed)
                 {
                     let superseded_at = self.superseded_at(artifact, mark, &sections);
-                    invariant::staleness(superseded_at, 0, self.now, setting.bound)?;
+                    invariant::staleness(superseded_at, 0, self.now, setting.staleness())?;
+                    let (asked_at, reads) = (agent.asked_at[artifact], agent.reads[artifact]);
+                    invariant::spending(setting.rules.strategy, asked_at, reads + 1, self.now)?;
                 }
             }
         }

@@ -2,8 +2,16 @@
 
 use lrrc_coherence::invariant::Law;
 
-use super::{AgentId, Cache, Conflict, Effect, Event, Mark, Millis, Outcome, Record, Setting, Write};
-use lrrc_coherence::Delivered;
+use super::{
+    AgentId, Cache, Conflict, Digest, Effect, Event, Mark, Millis, Outcome, Record, Rules, Setting, Strategy,
+    Write,
+};
+use lrrc_coherence::{Delivered, Edition, Grant, Line};
+
+/// A copy is read in the millisecond in which it was asked for, and in the next.
+pub(crate) const LEASE: Strategy = Strategy::Lease { ttl_ms: 2 };
+/// A copy is read twice.
+pub(crate) const COUNTED: Strategy = Strategy::AccessCount { reads: 2 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Mutant {
@@ -25,19 +33,36 @@ pub(crate) enum Mutant {
     NoClaimCheck,
     /// The home forgets the copies while the agents keep theirs.
     ForgetsHolders,
+    /// Agents read a copy that the strategy has used up.
+    ReadsSpentCopies,
+    /// The age of a copy counts from when it came, not from when it was asked for.
+    DatedByArrival,
+    /// A push becomes a copy even if a newer one came before it.
+    TakesOldPushes,
+    /// The baseline forgets who touched an artifact once they gave up their copy.
+    ForgetsTouch,
 }
 
 impl Mutant {
-    pub(crate) const ALL: [(Self, Law); 9] = [
-        (Self::NoFence, Law::Fence),
-        (Self::NoVersionCheck, Law::NoLostUpdate),
-        (Self::NoZombieRule, Law::NoZombieRevoke),
-        (Self::NoSignals, Law::NoSilentStaleness),
-        (Self::ForgetsSignals, Law::NoSilentStaleness),
-        (Self::NoBound, Law::BoundedStaleness),
-        (Self::NoJointCheck, Law::NoPartialPublish),
-        (Self::NoClaimCheck, Law::Fence),
-        (Self::ForgetsHolders, Law::EverybodyTold),
+    /// Each mutant under a strategy that has the rule, and the law that it breaks there.
+    pub(crate) const ALL: [(Self, Strategy, Law); 17] = [
+        (Self::NoFence, Strategy::Lazy, Law::Fence),
+        (Self::NoVersionCheck, Strategy::Lazy, Law::NoLostUpdate),
+        (Self::NoZombieRule, Strategy::Lazy, Law::NoZombieRevoke),
+        (Self::NoSignals, Strategy::Lazy, Law::NoSilentStaleness),
+        (Self::ForgetsSignals, Strategy::Lazy, Law::NoSilentStaleness),
+        (Self::NoBound, Strategy::Lazy, Law::BoundedStaleness),
+        (Self::NoJointCheck, Strategy::Lazy, Law::NoPartialPublish),
+        (Self::NoClaimCheck, Strategy::Lazy, Law::Fence),
+        (Self::ForgetsHolders, Strategy::Lazy, Law::EverybodyTold),
+        (Self::DatedByArrival, Strategy::Lazy, Law::BoundedStaleness),
+        (Self::DatedByArrival, LEASE, Law::SpentCopy),
+        (Self::ReadsSpentCopies, LEASE, Law::SpentCopy),
+        (Self::ReadsSpentCopies, LEASE, Law::BoundedStaleness),
+        (Self::ReadsSpentCopies, COUNTED, Law::SpentCopy),
+        (Self::TakesOldPushes, Strategy::Eager, Law::NoSilentStaleness),
+        (Self::TakesOldPushes, Strategy::Broadcast, Law::NoSilentStaleness),
+        (Self::ForgetsTouch, Strategy::Broadcast, Law::EverybodyTold),
     ];
 }
 
@@ -67,7 +92,48 @@ pub(super) fn step(
         }
         _ => {}
     }
-    lrrc_coherence::step(record, &event, now, &setting.rules)
+    lrrc_coherence::step(record, &event, now, &rules(setting))
+}
+
+/// The rules of the home.
+fn rules(setting: &Setting) -> Rules {
+    let forgets = setting.mutant == Some(Mutant::ForgetsTouch);
+    let strategy = if forgets { Strategy::Eager } else { setting.rules.strategy };
+    Rules { strategy, ..setting.rules.clone() }
+}
+
+/// The strategy of the agents.
+pub(super) fn strategy(setting: &Setting) -> Strategy {
+    if setting.mutant == Some(Mutant::ReadsSpentCopies) { Strategy::Lazy } else { setting.rules.strategy }
+}
+
+/// The moment from which the age of a copy counts.
+pub(super) fn dated(setting: &Setting, asked_at: Millis, now: Millis) -> Millis {
+    if setting.mutant == Some(Mutant::DatedByArrival) { now } else { asked_at }
+}
+
+/// The real push, or one into a cache that forgets what it was told.
+pub(super) fn push(
+    setting: &Setting,
+    cache: &mut Cache<u8>,
+    artifact: u8,
+    mark: Mark,
+    digest: Digest,
+    sections: &[String],
+) {
+    if setting.mutant != Some(Mutant::TakesOldPushes) {
+        cache.push(&artifact, mark, digest, sections);
+        return;
+    }
+    let (version, writer) = (mark.version(), AgentId(0));
+    let edition = Edition { version, digest, size_bytes: 8, tokens: 2, writer, at: Millis(0) };
+    let sections = sections.to_vec();
+    cache.drop_all();
+    cache.fill(
+        &artifact,
+        &Grant { mark, edition, line: Line::Shared, sections, delta_from: None },
+        Millis(0),
+    );
 }
 
 pub(super) fn commit_all(

@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 
 #[cfg(feature = "etcd")]
 use super::open_content;
-use super::{PlaceArgs, content_rules, make_folder, open_home, runtime};
+use super::{ContentsArgs, PlaceArgs, content_rules, make_folder, open_home, runtime};
 
 /// Serve the artifacts of a folder until interrupted.
 #[derive(Debug, Args)]
@@ -22,9 +22,8 @@ pub(crate) struct ServeArgs {
     /// Keep nothing: the artifacts go with the process.
     #[arg(long, conflicts_with_all = ["folder", "contents"], requires = "at")]
     memory: bool,
-    /// Where large contents lie: a folder, or s3://BUCKET/FOLDER; the folder of the store if not given.
-    #[arg(long, value_name = "ADDRESS")]
-    contents: Option<String>,
+    #[command(flatten)]
+    contents: ContentsArgs,
     /// Serve the artifacts of an etcd cluster, beside the daemons of other machines; large contents must lie where all
     /// of them reach them. Addresses such as http://127.0.0.1:2379; may be given more than once.
     #[arg(long, value_name = "URL", requires = "contents", conflicts_with = "memory")]
@@ -135,7 +134,7 @@ pub(crate) fn run(args: &ServeArgs) -> miette::Result<()> {
     if !args.etcd.is_empty() {
         return serve_etcd(args, config, clock, listener, &runtime);
     }
-    let home = open_home(&args.place.folder, args.contents.as_deref(), config, clock)?;
+    let home = open_home(&args.place.folder, args.contents.address(), config, clock)?;
     work(args, home, clock, listener, &runtime)
 }
 
@@ -150,7 +149,7 @@ fn serve_etcd(
     let (endpoints, tls) = (args.etcd.clone(), args.etcd_tls.checked());
     let etcd = EtcdConfig { endpoints, tls, ..EtcdConfig::at("") };
     let backend = EtcdBackend::connect(&etcd).map_err(|error| miette!("{error}"))?;
-    let content = open_content(&args.place.folder, args.contents.as_deref(), &config)?;
+    let content = open_content(&args.place.folder, args.contents.address(), &config)?;
     let home = Home::open(backend, content, config, clock.now()).into_diagnostic()?;
     work(args, home, clock, listener, runtime)
 }

@@ -3,18 +3,20 @@
 use clap::Args;
 use miette::miette;
 
-use super::PlaceArgs;
+use super::{ContentsArgs, PlaceArgs};
 
 /// Read every version of every artifact and compare it with its digest.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
     #[command(flatten)]
     place: PlaceArgs,
+    #[command(flatten)]
+    contents: ContentsArgs,
 }
 
 /// Verifies; faults are a failure.
 pub(crate) fn run(args: &VerifyArgs) -> miette::Result<()> {
-    let found = args.place.with_or_without_daemon(async |client| client.verify().await)?;
+    let found = args.place.with_or_without_daemon(&args.contents, async |client| client.verify().await)?;
     println!("{} artifacts, {} versions, {} bytes", found.records, found.versions, found.bytes);
     if found.faults.is_empty() {
         return Ok(());
