@@ -12,7 +12,7 @@
 (* looking at what no guard of its own has asked.  So a guard that is left *)
 (* out (see Mutant) is seen.                                               *)
 (***************************************************************************)
-EXTENDS Naturals, FiniteSets
+EXTENDS Naturals, FiniteSets, TLC
 
 CONSTANTS
   Agents,          \* sessions
@@ -395,26 +395,6 @@ View == <<
   [a \in Agents |-> {x \in Artifacts : content[a][x][1] = mark[x][1] /\ seen[a][x][3] = mark[x][3]}],
   [a \in Agents |-> {<<s[1], Newest(a, s)>> : s \in {z \in sent[a] : Revokes(a, z)}}] >>
 
-(***************************************************************************)
-(* View without what only a clock or a mutant can tell apart, for searches *)
-(* with Timed = FALSE and Mutant = "none":                                 *)
-(*  - a token is worth something only with the newest content, because     *)
-(*    whoever is given that content is given a new token with it;          *)
-(*  - for the same reason `ended` counts only with a token that passes:    *)
-(*    then the next commit breaks Fence;                                   *)
-(*  - a lost agent drops its copies before it comes back, so only a line   *)
-(*    that the home keeps for it matters, for NoZombieRevoke;              *)
-(*  - how many signals will take a copy away does not matter.              *)
-(***************************************************************************)
-Token(a, x) ==
-  IF ~Current(a, x) THEN "old"
-  ELSE IF seen[a][x][3] # mark[x][3] THEN "newest"
-  ELSE IF x \in ended[a] THEN "broken" ELSE "passes"
-Copy(a, x) ==
-  IF x \notin valid[a] \/ (a \notin up /\ directory[x][a] = "I") THEN "none"
-  ELSE <<Readable(a, x), \E s \in sent[a] : s[1] = x /\ Later(s[2], seen[a][x])>>
-
-Future == <<
-  mark, claim, directory, up, broken,
-  [a \in Agents |-> [x \in Artifacts |-> <<Token(a, x), Copy(a, x)>>]] >>
+\* Agents differ by name alone: of states that differ by a renaming of them, one is looked at.
+Renamings == Permutations(Agents)
 =============================================================================

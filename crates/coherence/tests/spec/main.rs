@@ -35,7 +35,7 @@ fn holds(model: &str) -> BTreeSet<String> {
             stats.transitions_by_action.into_keys().flatten().map(|action| action.to_string()).collect()
         }
         Verdict::Broken { law, trace, .. } => panic!("{model} breaks {law}:\n{trace}"),
-        Verdict::None(fault) => panic!("{model}: {fault}"),
+        other => panic!("{model}: {other:?}"),
     }
 }
 
@@ -44,7 +44,9 @@ fn caught(mutant: &Mutant) {
         Verdict::Broken { law, states, seconds, .. } => {
             assert_eq!(law, mutant.law, "{mutant:?}, {states} states, {seconds} s");
         }
-        Verdict::Holds(stats) => panic!("{mutant:?} survives {} states", stats.states_explored),
+        Verdict::Holds(stats) | Verdict::Unfinished(stats) => {
+            panic!("{mutant:?} survives {} states", stats.states_explored);
+        }
         Verdict::None(fault) => panic!("{mutant:?}: {fault}"),
     }
 }

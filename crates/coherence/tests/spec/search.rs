@@ -24,6 +24,8 @@ pub(crate) struct Mutant {
 pub(crate) enum Verdict {
     /// Every law holds in every state.
     Holds(CheckStats),
+    /// Every law holds in as many states as were to be looked at, breadth first; there are more.
+    Unfinished(CheckStats),
     /// This law does not; the states and actions that lead there.
     Broken { law: String, trace: String, states: usize, seconds: f64 },
     /// No verdict: the specification or the model is at fault, or the search went over its bounds.
@@ -61,8 +63,16 @@ const fn mutant(name: &'static str, model: &'static str, law: &'static str) -> M
 
 /// Searches every state of a model for a broken law.
 pub(crate) fn search(model: &str) -> Verdict {
+    search_first(model, MAX_STATES)
+}
+
+/// Searches the first `states` states of a model.
+pub(crate) fn search_first(model: &str, states: usize) -> Verdict {
     match prepare(model, &[]) {
-        Ok(prepared) => run(prepared),
+        Ok(mut prepared) => {
+            prepared.checker_config.max_states = states;
+            run(prepared)
+        }
         Err(fault) => Verdict::None(fault),
     }
 }
@@ -111,6 +121,7 @@ fn run(prepared: Prepared) -> Verdict {
     let Prepared { spec, domains, checker_config, .. } = prepared;
     match check(&spec, &domains, &checker_config) {
         CheckResult::Ok(stats) => Verdict::Holds(stats),
+        CheckResult::MaxStatesExceeded(stats) => Verdict::Unfinished(stats),
         CheckResult::InvariantViolation(found, stats) => {
             let law = spec.invariant_names[found.violated_invariant].as_deref().unwrap_or("?").to_owned();
             let trace = format_trace_with_actions(&found.trace, &found.actions, &spec.vars);
