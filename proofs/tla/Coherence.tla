@@ -27,7 +27,7 @@ CONSTANTS
   Restarts,        \* the home restarts
   Deletes,         \* artifacts are deleted
   Groups,          \* sets of artifacts that one commit_all may write
-  MaxMoves,        \* commits and claims, of all artifacts together, stop here
+  MaxMoves,        \* commits and claims of all artifacts together stop here; no bound if no artifact could pass it
   Mutant           \* the rule that is left out; "none" for the protocol
 
 VARIABLES
