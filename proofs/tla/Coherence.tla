@@ -12,7 +12,7 @@
 (* looking at what no guard of its own has asked.  So a guard that is left *)
 (* out (see Mutant) is seen.                                               *)
 (***************************************************************************)
-EXTENDS Naturals, FiniteSets, TLC
+EXTENDS Naturals, FiniteSets
 
 CONSTANTS
   Agents,          \* sessions
@@ -394,7 +394,4 @@ View == <<
   [a \in Agents |-> {x \in Artifacts : Readable(a, x)}],
   [a \in Agents |-> {x \in Artifacts : content[a][x][1] = mark[x][1] /\ seen[a][x][3] = mark[x][3]}],
   [a \in Agents |-> {<<s[1], Newest(a, s)>> : s \in {z \in sent[a] : Revokes(a, z)}}] >>
-
-\* Agents differ by name alone: of states that differ by a renaming of them, one is looked at.
-Renamings == Permutations(Agents)
 =============================================================================
