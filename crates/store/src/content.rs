@@ -217,7 +217,7 @@ impl Content {
             "check the bucket, AWS_ENDPOINT (with AWS_ALLOW_HTTP=true for http://), AWS_REGION and the keys";
         let place = url.to_string();
         let fault = |error: object_store::Error| {
-            let why = with_causes(error.to_string(), std::error::Error::source(&error));
+            let why = with_causes(error.to_string(), Error::source(&error));
             ContentError::Place { place: place.clone(), why: format!("{why}; {ADVICE}") }
         };
         let (objects, folder) = s3::open(url, options).map_err(fault)?;
