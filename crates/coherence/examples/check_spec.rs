@@ -22,13 +22,13 @@ fn large() -> Option<usize> {
 /// Prints a line and whether it is what was expected: no law broken, or this one.
 fn tell(name: &str, verdict: &Verdict, expected: Option<&str>) -> bool {
     let (states, seconds, broken, trace) = match verdict {
-        Verdict::Holds(stats) => (stats.states_explored, stats.elapsed_secs, None, String::new()),
+        Verdict::Holds(stats) => (stats.states_explored, stats.elapsed_secs, None, ""),
         Verdict::Unfinished(stats) => {
             println!("{name}: there are more states, deeper than {} steps", stats.max_depth_reached);
-            (stats.states_explored, stats.elapsed_secs, None, String::new())
+            (stats.states_explored, stats.elapsed_secs, None, "")
         }
         Verdict::Broken { law, trace, states, seconds } => {
-            (*states, *seconds, Some(law.as_str()), trace.clone())
+            (*states, *seconds, Some(law.as_str()), trace.as_str())
         }
         Verdict::None(fault) => {
             println!("{name:32} no verdict: {fault}");

@@ -323,7 +323,9 @@ pub fn spending(strategy: Strategy, asked_at: Millis, reads: u32, now: Millis) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Content, Digest, Generation, Holder, Incarnation, Reply, Rules, Version, Waiter, step};
+    use crate::{
+        Commit, Content, Digest, Generation, Holder, Incarnation, Part, Reply, Rules, Version, Waiter, step,
+    };
 
     const A: AgentId = AgentId(1);
     const B: AgentId = AgentId(2);
@@ -419,6 +421,51 @@ mod tests {
         assert_eq!(law(vanished), Some(Law::MonotoneVersions));
         let jumped = transition(Some(&empty), &release, Millis(0), &released(), Some(&moved));
         assert_eq!(law(jumped), Some(Law::MonotoneVersions));
+    }
+
+    /// `B` has read section a of version 1 and waits; `A` writes section b and gives the claim up.
+    fn turn_of_a_reader_of_sections() -> (Mark, Record) {
+        let content = |byte, sections: [(&str, u8); 2]| {
+            let part = |(name, byte): (&str, u8)| Part { name: name.to_owned(), digest: Digest([byte; 32]) };
+            let sections = sections.map(part).to_vec();
+            Content { digest: Digest([byte; 32]), size_bytes: 1, tokens: 1, sections }
+        };
+        let (mut record, rules) = (None, Rules::default());
+        let mut does = |event| step(&mut record, &event, Millis(0), &rules).expect("a step").reply;
+        let first = content(1, [("a", 1), ("b", 1)]);
+        does(Event::Create { agent: A, incarnation: Incarnation(1), epoch: 0, content: first });
+        let read = does(Event::Read { agent: B, have: None, sections: vec!["a".to_owned()] });
+        let claim = does(Event::Acquire { agent: A, lease_ms: None, wait: false });
+        let (seen, claimed) = (read.mark().expect("a copy"), claim.mark().expect("a claim"));
+        does(Event::Acquire { agent: B, lease_ms: None, wait: true });
+        let (generation, base) = (claimed.generation, claimed.stamp);
+        let commit = Commit { generation, base, content: content(2, [("a", 1), ("b", 2)]) };
+        does(Event::Commit { agent: A, commit });
+        does(Event::Release { agent: A });
+        (seen, record.expect("it is there"))
+    }
+
+    #[test]
+    fn a_copy_of_sections_is_old_when_one_of_them_has_changed() {
+        let (seen, record) = turn_of_a_reader_of_sections();
+        assert_eq!((record.line(B), record.sections_of(B)), (Line::Exclusive, None));
+        let judged = |sections: &[&str]| {
+            let sections: Vec<String> = sections.iter().map(|name| (*name).to_owned()).collect();
+            law(agreement(B, Some((Line::Shared, seen)), &sections, Some(&record), []))
+        };
+        assert_eq!(judged(&["a"]), None, "nothing that it has read is old");
+        assert_eq!(judged(&["a", "b"]), Some(Law::NoSilentStaleness));
+        assert_eq!(judged(&[]), Some(Law::NoSilentStaleness), "a whole copy is old");
+    }
+
+    #[test]
+    fn a_copy_of_more_than_the_home_has_noted_will_not_be_told() {
+        let mut noted = shared();
+        noted.partial.insert(B, vec!["a".to_owned()]);
+        let copy = Some((Line::Shared, noted.ledger.mark()));
+        let judged = |sections: &[String]| law(agreement(B, copy, sections, Some(&noted), []));
+        assert_eq!(judged(&["a".to_owned()]), None);
+        assert_eq!(judged(&[]), Some(Law::NoSilentStaleness));
     }
 
     #[test]

@@ -69,7 +69,8 @@
 //! - **The claim outlives the line.** A reader demotes the writer's line to S, as in every MESI, but the claim is a lease
 //!   of minutes in which a model thinks: nobody else can take it, and the commit under it lands.
 //! - **Sections.** A reader of some sections holds no whole copy. It stands beside a writer, and it is told when one of
-//!   its sections changes.
+//!   its sections changes. One that had the whole when it asked is told of every change until the next signal, because
+//!   it may read the whole until the answer is there.
 //! - **Where copies are pushed** ([`Strategy::Eager`], [`Strategy::Broadcast`]) those who are sent the new version have
 //!   read it, so they and the writer are in S.
 //! - **Several homes over one store.** Claims and versions are in the [`Ledger`], which a home writes by

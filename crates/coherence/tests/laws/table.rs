@@ -202,6 +202,17 @@ fn a_reader_of_sections_is_told_when_one_of_them_changes() {
 }
 
 #[test]
+fn a_reader_of_the_whole_that_asks_for_a_section_is_told_of_every_write_until_it_loses_its_copy() {
+    play(
+        "1 create a:1 b:1 => created v1 g0 | - | 1E
+         2 read => read v1 g0 S | - | 1S 2S
+         2 read #a => read v1 g0 S (a) | - | 1S 2S
+         1 cas v1 a:1 b:2 => committed v2 g0 S | signal 2 v2 g0 | 1S
+         2 read #a => read v2 g0 S (a) | - | 1S 2S(a)",
+    );
+}
+
+#[test]
 fn eager_sends_the_content_to_those_whose_copy_the_write_made_old() {
     play_under(
         Strategy::Eager,
