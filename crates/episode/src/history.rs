@@ -4,7 +4,10 @@
 //! the *items* of each: values (identifiers, dates, times, numbers, short field values) and words (names, and
 //! content words by their stem). Reuse, coverage and the exact-match features all speak of items.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
 
 use crate::{
     canon::{self, Atom, Kind},
@@ -65,6 +68,10 @@ pub struct History {
     /// First flat segment of each turn.
     starts: Vec<usize>,
     places: Vec<Place>,
+    /// Content atoms of each segment.
+    contents: Vec<u32>,
+    /// The sentence or record of each segment.
+    sentences: Vec<Range<usize>>,
     items_of: Vec<Vec<ItemId>>,
     items: Vec<Item>,
     ids: HashMap<String, ItemId>,
@@ -113,11 +120,16 @@ impl History {
             let ids: Vec<ItemId> = ids.into_iter().map(|(text, kind)| self.intern(text, kind)).collect();
             self.note(&ids, at, turn.role);
             self.places.push(Place { turn: at as u32, within: within as u32 });
+            self.contents.push(segment.content_atoms() as u32);
             self.items_of.push(ids);
             self.note_terms(segment);
             if let (Role::Assistant, Some(key)) = (turn.role, segment.last_key()) {
                 self.call_keys.insert(key.to_owned());
             }
+        }
+        for sentence in segmented.segments().chunk_by(|a, b| (a.part, a.record) == (b.part, b.record)) {
+            let range = self.sentences.len()..self.sentences.len() + sentence.len();
+            self.sentences.extend(sentence.iter().map(|_| range.clone()));
         }
         self.turns.push(segmented);
     }
@@ -178,21 +190,20 @@ impl History {
 
     /// Flat indices of the segments of a turn.
     #[must_use]
-    pub fn range(&self, turn: usize) -> std::ops::Range<usize> {
+    pub fn range(&self, turn: usize) -> Range<usize> {
         self.starts[turn]..self.starts.get(turn + 1).copied().unwrap_or(self.places.len())
     }
 
     /// The segments around this one that belong to the same sentence or record of its turn.
     #[must_use]
-    pub fn sentence(&self, segment: usize) -> std::ops::Range<usize> {
-        let range = self.range(self.place(segment).turn as usize);
-        let own = self.segment(segment);
-        let same = |at: &usize| {
-            let other = self.segment(*at);
-            (other.part, other.record) == (own.part, own.record)
-        };
-        let start = segment - (range.start..segment).rev().take_while(same).count();
-        start..segment + (segment..range.end).take_while(same).count()
+    pub fn sentence(&self, segment: usize) -> Range<usize> {
+        self.sentences[segment].clone()
+    }
+
+    /// [`Segment::content_atoms`] of a flat segment.
+    #[must_use]
+    pub fn content_atoms(&self, segment: usize) -> usize {
+        self.contents[segment] as usize
     }
 
     /// Number of segments of all turns.

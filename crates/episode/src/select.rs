@@ -8,7 +8,10 @@
 //! A value says little alone: a field is kept with the one that names its record, and a value of prose with the
 //! nearest phrases of its sentence, and both are paid for.
 
-use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::collections::BinaryHeap;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use smallvec::{SmallVec, smallvec};
 
 use crate::{
     history::{History, ItemId, ItemKind},
@@ -77,10 +80,10 @@ pub fn select(
     limit: Limit,
 ) -> Vec<usize> {
     let mut choice =
-        Choice { history, value, shown, kept: vec![false; history.len()], opened: HashSet::new() };
+        Choice { history, value, shown, kept: vec![false; history.len()], opened: FxHashSet::default() };
     let mut heap: BinaryHeap<Entry> =
         offers.iter().map(|offer| Entry { density: choice.density(*offer), offer: *offer }).collect();
-    let mut waiting: HashMap<Opener, Vec<Offer>> = HashMap::new();
+    let mut waiting: FxHashMap<Opener, Vec<Offer>> = FxHashMap::default();
     for offer in offers {
         waiting.entry(choice.opener(offer.segment)).or_default().push(*offer);
     }
@@ -126,19 +129,22 @@ enum Opener {
     Sentence(u32, usize),
 }
 
+/// Segments that are kept together.
+type Bundle = SmallVec<[usize; 8]>;
+
 struct Choice<'a> {
     history: &'a History,
     value: &'a [f32],
     shown: &'a mut Shown,
     kept: Vec<bool>,
     /// What is kept of heads and sentences.
-    opened: HashSet<Opener>,
+    opened: FxHashSet<Opener>,
 }
 
 impl Choice<'_> {
     /// The segment and what must be kept with it: the one that names its record, or the company of a value of prose.
-    fn bundle(&self, segment: usize) -> Vec<usize> {
-        let mut bundle = vec![segment];
+    fn bundle(&self, segment: usize) -> Bundle {
+        let mut bundle: Bundle = smallvec![segment];
         bundle.extend(self.head(segment));
         if self.is_bare_value(segment) {
             self.add_company(segment, &mut bundle);
@@ -166,8 +172,8 @@ impl Choice<'_> {
     }
 
     /// Adds the nearest phrases of the sentence until more than [`COMPANY_ATOMS`] content atoms are kept.
-    fn add_company(&self, segment: usize, bundle: &mut Vec<usize>) {
-        let content = |at: usize| self.history.segment(at).content_atoms();
+    fn add_company(&self, segment: usize, bundle: &mut Bundle) {
+        let content = |at: usize| self.history.content_atoms(at);
         let sentence = self.history.sentence(segment);
         let mut shown: usize =
             sentence.clone().filter(|at| *at == segment || self.kept[*at]).map(content).sum();

@@ -242,7 +242,7 @@ fn is_bound(history: &History, call: &Call, kept: &Kept, id: ItemId) -> bool {
 fn has_company(history: &History, kept: &Kept, value: usize) -> bool {
     let (mut shown, mut all) = (0, 0);
     for at in history.sentence(value) {
-        let content = history.segment(at).content_atoms();
+        let content = history.content_atoms(at);
         all += content;
         shown += if kept.has(at) { content } else { 0 };
     }

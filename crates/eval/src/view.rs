@@ -1,12 +1,13 @@
 //! What a call sees: the kept segments of each turn, rendered and counted exactly, each rendering counted once.
 
 use std::{
-    collections::HashMap,
     hash::{DefaultHasher, Hasher},
     sync::Arc,
 };
 
 use lrrc_episode::{TokenCounter, canon::Atoms, history::History};
+use rustc_hash::FxHashMap;
+use smallvec::{SmallVec, smallvec};
 
 /// Tokens of the line that says that a conversation was compressed. A compressed turn stays a message of its own
 /// with its role; the tokens that a provider adds to each message are counted on neither side.
@@ -23,18 +24,21 @@ pub struct Rendered {
     pub text_hash: u64,
 }
 
+/// A set of the segments of one turn.
+type Bits = SmallVec<[u64; 4]>;
+
 /// Renders the turns of one episode, remembering what it rendered.
 pub struct Viewer<'a> {
     history: &'a History,
     counter: &'a TokenCounter,
-    memory: HashMap<(usize, Vec<u64>), Arc<Rendered>>,
+    memory: FxHashMap<(usize, Bits), Arc<Rendered>>,
 }
 
 impl<'a> Viewer<'a> {
     /// A viewer of one episode's history.
     #[must_use]
     pub fn new(history: &'a History, counter: &'a TokenCounter) -> Self {
-        Self { history, counter, memory: HashMap::new() }
+        Self { history, counter, memory: FxHashMap::default() }
     }
 
     /// The history this viewer renders.
@@ -106,11 +110,17 @@ impl Kept {
     }
 
     /// The bits of a range, packed from its first segment on.
-    fn bits(&self, range: std::ops::Range<usize>) -> Vec<u64> {
-        let from = range.start;
-        let mut words = vec![0u64; range.len().div_ceil(64)];
-        for at in range.filter(|at| self.has(*at)) {
-            words[(at - from) / 64] |= 1 << ((at - from) % 64);
+    fn bits(&self, range: std::ops::Range<usize>) -> Bits {
+        let (place, shift) = (range.start / 64, range.start % 64);
+        let mut words: Bits = smallvec![0; range.len().div_ceil(64)];
+        for (at, word) in words.iter_mut().enumerate() {
+            let below = self.0[place + at] >> shift;
+            let above =
+                self.0.get(place + at + 1).map_or(0, |next| next.checked_shl(64 - shift as u32).unwrap_or(0));
+            *word = below | above;
+        }
+        if let (Some(last), used @ 1..) = (words.last_mut(), range.len() % 64) {
+            *last &= (1 << used) - 1;
         }
         words
     }

@@ -139,7 +139,7 @@ proptest! {
         let value = vec![1.0; history.items().len()];
         let picked = select(&history, &offers(&history), &value, &mut shown, Limit::Density(least));
         let kept = vec![false; history.len()];
-        let mut choice = Choice { history: &history, value: &value, shown: &mut shown, kept, opened: HashSet::new() };
+        let mut choice = Choice { history: &history, value: &value, shown: &mut shown, kept, opened: FxHashSet::default() };
         picked.iter().for_each(|at| drop(choice.keep(*at, &mut Vec::new())));
         for offer in offers(&history).into_iter().filter(|offer| !choice.kept[offer.segment]) {
             prop_assert!(choice.density(offer) < least);
