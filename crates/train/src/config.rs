@@ -50,6 +50,9 @@ pub struct DataConfig {
     /// How far the labels of data sets of recorded calls are moved towards what boosted trees, grown on the other groups,
     /// say of them; 0 leaves them as recorded, 1 takes the trees' word alone.
     pub teacher: f32,
+    /// How far the modes of an episode weigh the same, in [0, 1]; at 0 each candidate weighs by itself, and the mode that
+    /// looks at the whole history has most of them.
+    pub even_modes: f32,
     /// Pass over faulty rows instead of stopping at the first.
     pub skip_bad: bool,
 }
@@ -65,6 +68,7 @@ impl Default for DataConfig {
             rival_dropout: 0.0,
             rival_digests: false,
             teacher: 0.0,
+            even_modes: 0.0,
             skip_bad: false,
         }
     }
@@ -230,6 +234,8 @@ impl Config {
         require(hidden, "data.rival_dropout", data.rival_dropout, "must lie in [0, 1)")?;
         let teacher = (0.0..=1.0).contains(&data.teacher);
         require(teacher, "data.teacher", data.teacher, "must lie in [0, 1]")?;
+        let even = (0.0..=1.0).contains(&data.even_modes);
+        require(even, "data.even_modes", data.even_modes, "must lie in [0, 1]")?;
         let inside = data.folds == 0 || data.fold < data.folds;
         require(inside, "data.fold", data.fold, &format!("must be below data.folds = {}", data.folds))
     }
@@ -312,6 +318,7 @@ mod tests {
         check("", &["data.folds=5", "data.fold=5"], "data.fold = 5: must be below data.folds = 5");
         check("", &["data.rival_dropout=1"], "data.rival_dropout = 1: must lie in [0, 1)");
         check("", &["data.teacher=1.5"], "data.teacher = 1.5: must lie in [0, 1]");
+        check("", &["data.even_modes=-1"], "data.even_modes = -1: must lie in [0, 1]");
         check("", &["optim.micro_batch=9"], "optim.micro_batch = 9: must lie in 1..=optim.batch = 8");
         check("", &["loss.items=-1"], "loss.items = -1: must lie in [0, 1e6]");
         assert!(error("[model]\nrank = \"x\"\n", &[]).starts_with("a.toml:2: "));

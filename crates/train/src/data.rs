@@ -80,6 +80,7 @@ impl Data {
                 let groups: Vec<String> = train.iter().map(|episode| episode.group.clone()).collect();
                 teach(&mut pupils, &groups, config.teacher)?;
             }
+            pupils.iter_mut().for_each(|pupil| even_out(&mut pupil.decisions, config.even_modes));
             data.train.extend(pupils);
             if config.rival_digests {
                 data.train.extend(observe(&digests(&train, &counter, workers), &counter, workers));
@@ -106,6 +107,7 @@ impl Data {
         let digests = if config.rival_digests { digests(train, &counter, workers) } else { Vec::new() };
         let [mut train, validation, digests] =
             [train, validation, &digests].map(|side| observe(side, &counter, workers));
+        train.iter_mut().for_each(|pupil| even_out(&mut pupil.decisions, config.even_modes));
         train.extend(digests);
         let data = Self { train, validation, hash, sources: Vec::new() };
         data.check()?;
@@ -190,6 +192,22 @@ fn digests(episodes: &[Episode], counter: &TokenCounter, workers: usize) -> Vec<
     })
 }
 
+/// Brings the total weights of the modes of an episode nearer to each other, by their ratio to the mean to the power of
+/// `part`: a mode that looks at the whole history has more candidates by far than one that sees a turn arrive.
+fn even_out(decisions: &mut [Decision], part: f32) {
+    let mut totals = [0.0f32; Mode::ALL.len()];
+    for decision in &*decisions {
+        totals[decision.mode.index()] += decision.candidates.iter().map(|one| one.weight).sum::<f32>();
+    }
+    let present = totals.iter().filter(|total| **total > 0.0).count().max(1);
+    let mean = totals.iter().sum::<f32>() / present as f32;
+    for decision in decisions {
+        let total = totals[decision.mode.index()];
+        let factor = if total > 0.0 { (mean / total).powf(part) } else { 1.0 };
+        decision.candidates.iter_mut().for_each(|one| one.weight *= factor);
+    }
+}
+
 /// Leaves at most [`INGEST_SHARE`] ingest decisions for each other decision, evenly spaced: a meeting has hundreds
 /// of turns and a handful of queries, and the queries would hardly ever be drawn.
 fn thin(decisions: &mut Vec<Decision>) {
@@ -202,4 +220,46 @@ fn thin(decisions: &mut Vec<Decision>) {
         seen += usize::from(is_ingest);
         !is_ingest || seen % stride == 0
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lrrc_episode::observe::{Candidate, FEATURES};
+
+    fn decision(mode: Mode, weights: &[f32]) -> Decision {
+        let candidate =
+            |(segment, weight)| Candidate { segment, features: [0.0; FEATURES], label: 0.0, weight };
+        Decision {
+            mode,
+            turns_seen: 1,
+            agent: 0,
+            query: Vec::new(),
+            candidates: weights.iter().copied().enumerate().map(candidate).collect(),
+            essential: Vec::new(),
+        }
+    }
+
+    /// Weights of all candidates after evening out an episode in which one mode has eighteen times the weight of another.
+    #[track_caller]
+    fn check(part: f32, expect: &[f32]) {
+        let mut decisions = [
+            decision(Mode::Rerank, &[4.0, 8.0]),
+            decision(Mode::Ingest, &[1.0]),
+            decision(Mode::Rerank, &[6.0, 0.0]),
+            decision(Mode::Once, &[0.0]),
+        ];
+        even_out(&mut decisions, part);
+        let weights = decisions.iter().flat_map(|one| &one.candidates).map(|one| one.weight);
+        let gap = weights.zip(expect).map(|(weight, expect)| (weight - expect).abs()).fold(0.0, f32::max);
+        assert!(gap < 1e-5, "part {part}: {decisions:?}, not {expect:?}");
+    }
+
+    #[test]
+    fn modes_weigh_what_their_candidates_do_or_the_same() {
+        check(0.0, &[4.0, 8.0, 1.0, 6.0, 0.0, 0.0]);
+        check(1.0, &[4.0 * 9.5 / 18.0, 8.0 * 9.5 / 18.0, 9.5, 6.0 * 9.5 / 18.0, 0.0, 0.0]);
+        let (many, few) = ((9.5f32 / 18.0).sqrt(), 9.5f32.sqrt());
+        check(0.5, &[4.0 * many, 8.0 * many, few, 6.0 * many, 0.0, 0.0]);
+    }
 }
