@@ -125,3 +125,24 @@ impl Kept {
         words
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn bits_are_those_of_the_range(kept in prop::collection::vec(any::<bool>(), 0..300), cut in any::<(u16, u16)>()) {
+            let mut set = Kept::none(kept.len());
+            (0..kept.len()).filter(|at| kept[*at]).for_each(|at| set.keep(at));
+            let place = |cut: u16| usize::from(cut) % (kept.len() + 1);
+            let range = place(cut.0).min(place(cut.1))..place(cut.0).max(place(cut.1));
+            let bits = set.bits(range.clone());
+            let read: Vec<bool> = (0..bits.len() * 64).map(|at| bits[at / 64] >> (at % 64) & 1 == 1).collect();
+            prop_assert_eq!(&read[..range.len()], &kept[range.clone()]);
+            prop_assert!(read[range.len()..].iter().all(|beyond| !beyond), "a bit beyond {range:?}: {bits:?}");
+        }
+    }
+}
