@@ -72,7 +72,9 @@ fn write(directory: &mut Directory<u32>, artifact: u32, agent: u32) -> usize {
     let Reply::Acquired { mark, .. } = acquired.reply else { return 0 };
     let commit = Commit { generation: mark.generation, base: mark.stamp, content: content(2) };
     directory.step(&artifact, &Event::Commit { agent, commit }, Millis(2)).expect("the claim is live");
-    directory.step(&artifact, &Event::Release { agent }, Millis(2)).expect("the claim is live");
+    directory
+        .step(&artifact, &Event::Release { agent, generation: None }, Millis(2))
+        .expect("the claim is live");
     acquired.effects.len()
 }
 

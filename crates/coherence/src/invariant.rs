@@ -383,7 +383,7 @@ mod tests {
         let before = shared();
         let done = |reply| Ok(Outcome { reply, effects: Vec::new(), ledger_changed: true });
         let mark = before.ledger.mark();
-        let release = Event::Release { agent: B };
+        let release = Event::Release { agent: B, generation: None };
         let after = |spoil: fn(&mut Record)| {
             let mut after = before.clone();
             spoil(&mut after);
@@ -403,7 +403,7 @@ mod tests {
         assert_eq!(checked(&release, refused, Some(&moved)), Some(Law::RefusalIsQuiet));
         assert_eq!(checked(&release, released(), None), Some(Law::EverybodyTold));
         assert_eq!(
-            checked(&Event::Release { agent: A }, released(), Some(&untold)),
+            checked(&Event::Release { agent: A, generation: None }, released(), Some(&untold)),
             Some(Law::EverybodyTold)
         );
         let stuck = after(|after| {
@@ -441,7 +441,7 @@ mod tests {
         let (generation, base) = (claimed.generation, claimed.stamp);
         let commit = Commit { generation, base, content: content(2, [("a", 1), ("b", 2)]) };
         does(Event::Commit { agent: A, commit });
-        does(Event::Release { agent: A });
+        does(Event::Release { agent: A, generation: None });
         (seen, record.expect("it is there"))
     }
 
@@ -473,7 +473,7 @@ mod tests {
         let before = Record { holders: vec![holder(A, Line::Exclusive)], ..shared() };
         let after = Record { holders: Vec::new(), ..before.clone() };
         let released = Ok(Outcome { reply: Reply::Noted, effects: Vec::new(), ledger_changed: false });
-        let event = Event::Release { agent: A };
+        let event = Event::Release { agent: A, generation: None };
         let found = transition(Some(&before), &event, Millis(0), &released, Some(&after));
         assert_eq!(law(found), Some(Law::Fence));
     }

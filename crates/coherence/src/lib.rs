@@ -38,7 +38,7 @@
 //! home.step(&"plan.md", &Event::Commit { agent: writer, commit: commit.clone() }, Millis(7))?;
 //!
 //! // The claim is released; the same commit, come late, is stopped by the fence.
-//! home.step(&"plan.md", &Event::Release { agent: writer }, Millis(8))?;
+//! home.step(&"plan.md", &Event::Release { agent: writer, generation: None }, Millis(8))?;
 //! let late = home.step(&"plan.md", &Event::Commit { agent: writer, commit }, Millis(9));
 //! assert_eq!(
 //!     late.unwrap_err().to_string(),

@@ -103,6 +103,9 @@ pub enum Event {
     Release {
         /// The agent.
         agent: AgentId,
+        /// Given, it gives up the claim, or the exclusive copy, of this generation and nothing else.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        generation: Option<Generation>,
     },
     /// The heartbeat of an agent stopped, or its session ended.
     AgentLost {
@@ -138,7 +141,7 @@ impl Event {
             | Self::Commit { agent, .. }
             | Self::CommitCas { agent, .. }
             | Self::Renew { agent, .. }
-            | Self::Release { agent }
+            | Self::Release { agent, .. }
             | Self::AgentLost { agent }
             | Self::Delete { agent, .. } => Some(*agent),
             Self::LeaseOver | Self::Observed { .. } => None,

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use pulldown_cmark::{Event, HeadingLevel, Parser, Tag, TagEnd};
-use serde::Deserialize;
-use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// The name of the text before the first heading.
@@ -16,6 +16,9 @@ pub const PREFACE: &str = "^";
 
 /// The deepest level at which a JSON text is cut; a deeper wish is held to it.
 pub const DEPTH_MAX: usize = 16;
+
+/// Longest name of a section, in bytes. A name is a whole path, so short texts can have long ones.
+pub const NAME_BYTES_MAX: usize = 512;
 
 /// One named span of a text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -44,12 +47,34 @@ impl From<serde_json::Error> for NotJson {
     }
 }
 
+/// Why a text is not cut into sections.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Uncut {
+    /// It is not JSON.
+    #[error(transparent)]
+    NotJson(#[from] NotJson),
+    /// It has more sections than were allowed.
+    #[error("it has more than {limit} sections")]
+    TooMany {
+        /// What was allowed.
+        limit: usize,
+    },
+    /// A section's name is longer than [`NAME_BYTES_MAX`].
+    #[error("the name of a section has {size_bytes} bytes, and the limit is {NAME_BYTES_MAX}")]
+    LongName {
+        /// Its length.
+        size_bytes: usize,
+    },
+}
+
 /// Sections of a Markdown text: one a heading, up to the next heading of any level. The name is the path of headings,
 /// `Plan/Risks`, with `~` and `/` in a heading written `~0` and `~1` as in JSON pointers; of equal paths the second
 /// ends with ` (2)`. The text before the first heading is [`PREFACE`]. The spans cover the text without gaps.
-#[must_use]
-pub fn markdown(text: &str) -> Vec<Named> {
-    let headings = headings(text);
+///
+/// # Errors
+/// [`Uncut::TooMany`] and [`Uncut::LongName`].
+pub fn markdown(text: &str, sections_max: usize) -> Result<Vec<Named>, Uncut> {
+    let headings = headings(text, sections_max)?;
     let first = headings.first().map_or(text.len(), |heading| heading.start);
     let mut sections = Vec::with_capacity(headings.len() + 1);
     if first > 0 {
@@ -61,10 +86,20 @@ pub fn markdown(text: &str) -> Vec<Named> {
         path.retain(|(level, _)| *level < heading.level);
         path.push((heading.level, escaped(&heading.title)));
         let titles: Vec<&str> = path.iter().map(|(_, title)| title.as_str()).collect();
+        short_enough(titles.iter().map(|title| title.len() + 1).sum())?;
         let end = headings.get(at + 1).map_or(text.len(), |next| next.start);
         sections.push(Named { name: unique(titles.join("/"), &mut taken), range: heading.start..end });
     }
-    sections
+    few_enough(sections.len(), sections_max)?;
+    Ok(sections)
+}
+
+fn few_enough(count: usize, limit: usize) -> Result<(), Uncut> {
+    if count > limit { Err(Uncut::TooMany { limit }) } else { Ok(()) }
+}
+
+fn short_enough(size_bytes: usize) -> Result<(), Uncut> {
+    if size_bytes > NAME_BYTES_MAX { Err(Uncut::LongName { size_bytes }) } else { Ok(()) }
 }
 
 struct Heading {
@@ -74,7 +109,7 @@ struct Heading {
 }
 
 /// Headings of the document itself; one in a quotation or a list is text of its section.
-fn headings(text: &str) -> Vec<Heading> {
+fn headings(text: &str, headings_max: usize) -> Result<Vec<Heading>, Uncut> {
     let (mut found, mut open, mut depth) = (Vec::new(), None::<Heading>, 0_usize);
     for (event, range) in Parser::new(text).into_offset_iter() {
         match event {
@@ -83,14 +118,17 @@ fn headings(text: &str) -> Vec<Heading> {
             Event::Start(Tag::Heading { level, .. }) if depth == 0 => {
                 open = Some(Heading { level, title: String::new(), start: line_start(text, range.start) });
             }
-            Event::End(TagEnd::Heading(_)) => found.extend(open.take()),
+            Event::End(TagEnd::Heading(_)) => {
+                found.extend(open.take());
+                few_enough(found.len(), headings_max)?;
+            }
             Event::Text(piece) | Event::Code(piece) => {
                 open.iter_mut().for_each(|heading| heading.title.push_str(&piece));
             }
             _ => {}
         }
     }
-    found
+    Ok(found)
 }
 
 fn line_start(text: &str, at: usize) -> usize {
@@ -118,74 +156,100 @@ fn unique(name: String, taken: &mut BTreeMap<String, usize>) -> String {
 /// The spans cover the values; what lies between them belongs to no section. Of members with one key the last counts.
 ///
 /// # Errors
-/// The text is not JSON.
-pub fn json(text: &str, depth: usize) -> Result<Vec<Named>, NotJson> {
-    let root: &RawValue = serde_json::from_str(text)?;
-    let mut sections = BTreeMap::new();
-    members(root, depth.min(DEPTH_MAX), "", &mut sections)?;
+/// [`Uncut`].
+pub fn json(text: &str, depth: usize, sections_max: usize) -> Result<Vec<Named>, Uncut> {
+    let root: &RawValue = serde_json::from_str(text).map_err(NotJson::from)?;
+    let mut cut = Cut { sections: BTreeMap::new(), sections_max };
+    cut.members(root, depth.min(DEPTH_MAX), "")?;
     let start = text.as_ptr() as usize;
     let named = |(name, value): (String, &RawValue)| {
         let at = value.get().as_ptr() as usize - start;
         Named { name, range: at..at + value.get().len() }
     };
-    let mut sections: Vec<Named> = sections.into_iter().map(named).collect();
+    let mut sections: Vec<Named> = cut.sections.into_iter().map(named).collect();
     sections.sort_by_key(|section| section.range.start);
     Ok(sections)
 }
 
-fn members<'a>(
-    value: &'a RawValue,
-    depth: usize,
-    pointer: &str,
-    sections: &mut BTreeMap<String, &'a RawValue>,
-) -> Result<(), NotJson> {
-    let is_leaf = depth == 0 || !value.get().starts_with(['{', '[']);
-    if is_leaf && pointer.is_empty() {
-        return Ok(());
-    }
-    if is_leaf {
-        sections.insert(pointer.to_owned(), value);
-        return Ok(());
-    }
-    let Members(found) = serde_json::from_str(value.get())?;
-    if found.is_empty() && !pointer.is_empty() {
-        sections.insert(pointer.to_owned(), value);
-    }
-    found.into_iter().try_for_each(|(key, value)| {
-        members(value, depth - 1, &format!("{pointer}/{}", escaped(&key)), sections)
-    })
+/// The sections that were found so far, by pointer.
+struct Cut<'a> {
+    sections: BTreeMap<String, &'a RawValue>,
+    sections_max: usize,
 }
 
-/// The members of an object or array as they stand in the text, by key; of equal keys the last.
-struct Members<'a>(BTreeMap<String, &'a RawValue>);
+impl<'a> Cut<'a> {
+    fn members(&mut self, value: &'a RawValue, depth: usize, pointer: &str) -> Result<(), Uncut> {
+        let is_leaf = depth == 0 || !value.get().starts_with(['{', '[']);
+        if is_leaf {
+            return self.leaf(pointer, value);
+        }
+        let mut text = serde_json::Deserializer::from_str(value.get());
+        let found = Members { limit: self.sections_max }.deserialize(&mut text).map_err(NotJson::from)?;
+        let Some(found) = found else { return Err(Uncut::TooMany { limit: self.sections_max }) };
+        if found.is_empty() {
+            return self.leaf(pointer, value);
+        }
+        found.into_iter().try_for_each(|(key, value)| {
+            short_enough(pointer.len() + 1 + key.len())?;
+            self.members(value, depth - 1, &format!("{pointer}/{}", escaped(&key)))
+        })
+    }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Each;
-        impl<'de> Visitor<'de> for Each {
-            type Value = Members<'de>;
+    fn leaf(&mut self, pointer: &str, value: &'a RawValue) -> Result<(), Uncut> {
+        if pointer.is_empty() {
+            return Ok(());
+        }
+        short_enough(pointer.len())?;
+        self.sections.insert(pointer.to_owned(), value);
+        few_enough(self.sections.len(), self.sections_max)
+    }
+}
 
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object or an array")
-            }
+/// Reads the members of an object or array as they stand in the text, by key; of equal keys the last. Where there are more
+/// than `limit`, they are passed over and nothing is kept.
+struct Members {
+    limit: usize,
+}
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = BTreeMap::new();
-                while let Some((key, value)) = map.next_entry()? {
-                    members.insert(key, value);
-                }
-                Ok(Members(members))
-            }
+type Found<'a> = BTreeMap<String, &'a RawValue>;
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Members<'de>, A::Error> {
-                let mut members = BTreeMap::new();
-                while let Some(value) = seq.next_element()? {
-                    members.insert(members.len().to_string(), value);
-                }
-                Ok(Members(members))
+impl<'de> DeserializeSeed<'de> for Members {
+    type Value = Option<Found<'de>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Members {
+    type Value = Option<Found<'de>>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object or an array")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = BTreeMap::new();
+        while let Some((key, value)) = map.next_entry()? {
+            members.insert(key, value);
+            if members.len() > self.limit {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                return Ok(None);
             }
         }
-        from.deserialize_any(Each)
+        Ok(Some(members))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut members = BTreeMap::new();
+        while let Some(value) = seq.next_element()? {
+            members.insert(members.len().to_string(), value);
+            if members.len() > self.limit {
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                return Ok(None);
+            }
+        }
+        Ok(Some(members))
     }
 }
 
@@ -229,7 +293,7 @@ mod tests {
             ),
         ];
         for (text, expected) in cases {
-            let sections = markdown(text);
+            let sections = markdown(text, 16).expect("it is short");
             assert_eq!(cut(text, &sections), owned(expected), "{text:?}");
             let joined: String = sections.iter().map(|section| &text[section.range.clone()]).collect();
             assert_eq!(joined, text);
@@ -246,11 +310,38 @@ mod tests {
             (9, &[("/b~1c/x/0", "true"), ("/b~1c/x/1", "\"ü\""), ("/b~1c/y", "{}"), ("/a", "2")]),
         ];
         for (depth, expected) in expected {
-            let sections = json(text, depth).expect("it is JSON");
+            let sections = json(text, depth, 16).expect("it is JSON");
             assert_eq!(cut(text, &sections), owned(expected), "depth {depth}");
         }
-        assert_eq!(json("7", 3), Ok(Vec::new()));
-        let fault = json("{\n \"a\": }", 1).expect_err("it is not JSON");
-        assert_eq!((fault.line, fault.column), (2, 7));
+        assert_eq!(json("7", 3, 16), Ok(Vec::new()));
+        let fault = json("{\n \"a\": }", 1, 16).expect_err("it is not JSON");
+        assert!(matches!(fault, Uncut::NotJson(NotJson { line: 2, column: 7, .. })), "{fault:?}");
+    }
+
+    #[test]
+    fn a_text_of_too_many_sections_is_not_cut() {
+        let too_many = Err(Uncut::TooMany { limit: 2 });
+        for (text, is_cut) in [("# A\n# B\n", true), ("a\n# A\n# B\n", false), ("# A\n# B\n# C\n", false)] {
+            let cut = markdown(text, 2);
+            assert!(if is_cut { cut.is_ok() } else { cut == too_many }, "{text:?}: {cut:?}");
+        }
+        for (text, is_cut) in [
+            ("[1, 2]", true),
+            ("[1, 2, 3]", false),
+            (r#"{"a": 1, "b": 2, "b": 3}"#, true),
+            (r#"{"a": [1, 2], "b": [3]}"#, false),
+        ] {
+            let cut = json(text, 2, 2);
+            assert!(if is_cut { cut.is_ok() } else { cut == too_many }, "{text:?}: {cut:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_path_is_no_name() {
+        let half = "a".repeat(NAME_BYTES_MAX / 2);
+        let long = Err(Uncut::LongName { size_bytes: NAME_BYTES_MAX + 2 });
+        assert_eq!(markdown(&format!("# {half}\n## {half}\n"), 9), long);
+        assert_eq!(json(&format!("{{\"{half}\": {{\"{half}\": 1}}}}"), 2, 9), long);
+        assert!(markdown(&format!("# {half}\n## b\n"), 9).is_ok());
     }
 }

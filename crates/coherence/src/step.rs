@@ -105,7 +105,7 @@ fn act(change: &mut Change<'_>, event: &Event) -> Result<Reply, Conflict> {
         Event::Commit { agent, commit } => commit::under_claim(change, *agent, commit),
         Event::CommitCas { agent, cas } => commit::compare_and_set(change, *agent, cas),
         Event::Renew { agent, generation } => claim::renew(change, *agent, *generation),
-        Event::Release { agent } => claim::release(change, *agent),
+        Event::Release { agent, generation } => claim::release(change, *agent, *generation),
         Event::AgentLost { agent } => Ok(claim::lost(change, *agent)),
         Event::LeaseOver => {
             change.next_turn();

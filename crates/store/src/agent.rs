@@ -12,10 +12,10 @@ mod read;
 mod shelf;
 mod words;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use lrrc_coherence::{AgentId, Bound, Cache, Digest, Millis, Stamp};
+use lrrc_coherence::{AgentId, Bound, Cache, Digest, Generation, Millis, Stamp};
 
 use crate::backend::Revision;
 use crate::error::{Refusal, StoreError};
@@ -100,7 +100,8 @@ pub struct Agent {
     pinged: Millis,
     ping_every_ms: u64,
     limits: Limits,
-    claims: BTreeSet<Name>,
+    /// Generation of the claim that a caller has on each name.
+    claims: BTreeMap<Name, Generation>,
     watches: BTreeMap<String, Watched>,
     counts: Counts,
     outbox: VecDeque<ToHome>,
@@ -124,7 +125,7 @@ impl Agent {
             pinged: Millis(0),
             ping_every_ms: 1000,
             limits: Limits::default(),
-            claims: BTreeSet::new(),
+            claims: BTreeMap::new(),
             watches: BTreeMap::new(),
             counts: Counts::default(),
             outbox: VecDeque::new(),
@@ -214,13 +215,20 @@ impl Agent {
     }
 
     /// A claim was given to a caller who is gone.
-    pub fn discard_claim(&mut self, name: &Name, now: Millis) {
-        self.claims.remove(name);
+    pub fn discard_claim(&mut self, name: &Name, generation: Generation, now: Millis) {
+        self.forget_claim(name, generation);
         if self.state != State::Up {
             return;
         }
         let ticket = self.ticket();
-        self.enqueue(ticket, Op::Ask(Request::Release { name: name.clone() }), None, 0, now);
+        self.enqueue(ticket, Op::Ask(Request::Release { name: name.clone(), generation }), None, 0, now);
+    }
+
+    /// The claim of this generation is over; a later one stays.
+    fn forget_claim(&mut self, name: &Name, generation: Generation) {
+        if self.claims.get(name) == Some(&generation) {
+            self.claims.remove(name);
+        }
     }
 
     /// A frame from the home.
@@ -263,6 +271,7 @@ impl Agent {
         if self.state == State::Up && now.since(self.pinged) >= self.ping_every_ms {
             let ticket = self.ticket();
             self.enqueue(ticket, Op::Ask(Request::Ping), None, 0, now);
+            self.watch_again(now);
         }
     }
 
@@ -305,7 +314,9 @@ impl Agent {
             return;
         }
         let request = self.request_for(&mut pending);
-        if let (Request::Release { name }, Some(cache)) = (&request, &mut self.cache) {
+        if let (Request::Release { name, generation }, Some(cache)) = (&request, &mut self.cache)
+            && self.claims.get(name).is_none_or(|held| held == generation)
+        {
             cache.release(name);
         }
         pending.sent = Some(now);

@@ -403,12 +403,15 @@ impl Future for Answering<'_> {
 
 impl Drop for Answering<'_> {
     fn drop(&mut self) {
-        let unseen = self.answer.try_recv();
         let mut state = self.shared.lock();
+        // The driver answers under the lock, so what is not here now never comes.
+        let unseen = self.answer.try_recv();
         if state.waiting.remove(&self.ticket).is_some() {
             state.agent.cancel(self.ticket);
-        } else if let (Ok(Ok(Outcome::Answer(Answer::Acquired(_)))), Some(name)) = (unseen, &self.claims) {
-            state.agent.discard_claim(name, self.shared.clock.now());
+        } else if let (Ok(Ok(Outcome::Answer(Answer::Acquired(claimed)))), Some(name)) =
+            (unseen, &self.claims)
+        {
+            state.agent.discard_claim(name, claimed.mark.generation, self.shared.clock.now());
         } else {
             return;
         }
@@ -419,4 +422,62 @@ impl Drop for Answering<'_> {
 
 fn unexpected() -> StoreError {
     Refusal::Protocol { message: "the home gave an answer of another kind".into() }.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use lrrc_coherence::{Digest, Generation, Incarnation, Mark, Millis, Rules};
+
+    use super::drive::hand_out;
+    use super::*;
+    use crate::backend::Revision;
+    use crate::limits::Limits;
+    use crate::wire::{Claimed, FromHome, Says, ToHome};
+
+    fn hears(state: &mut State, seq: u64, says: Says) {
+        state.agent.receive(FromHome { seq, says }, Millis(1));
+        assert_eq!(hand_out(state), None);
+    }
+
+    fn acquired() -> Answer {
+        let stamp = Stamp { incarnation: Incarnation(1), version: Version::FIRST };
+        let mark = Mark { stamp, generation: Generation(7) };
+        Answer::Acquired(Claimed { mark, digest: Digest([0; 32]), expires: Millis(9) })
+    }
+
+    #[test]
+    fn a_claim_that_comes_while_its_caller_leaves_is_given_back() {
+        let name: Name = "plan".parse().expect("it is a name");
+        let mut agent = Agent::new(AgentConfig::default());
+        agent.connected(Millis(0));
+        let acquire = Request::Acquire { name: name.clone(), lease_ms: None, wait: false };
+        let Asked::Sent(ticket) = agent.request(Op::Ask(acquire), Millis(0)) else { panic!("answered") };
+        let (done, answer) = oneshot::channel();
+        let waiting = BTreeMap::from([(ticket, Waiter { done, places: None })]);
+        let state = State { agent, waiting, watchers: BTreeMap::new(), next_watch: 0, is_closed: false };
+        let shared =
+            Arc::new(Shared { state: Mutex::new(state), wake: Notify::new(), clock: Clock::start() });
+        let mut state = shared.lock();
+        let (limits, rules) = (Limits::default(), Rules::default());
+        hears(&mut state, 1, Says::Welcome { agent: AgentId(1), limits, rules });
+        let leaver = {
+            let (shared, name) = (Arc::clone(&shared), name.clone());
+            std::thread::spawn(move || {
+                drop(Answering { shared: &shared, ticket, answer, claims: Some(name) });
+            })
+        };
+        // Long enough for the caller to come to the lock, which is held here as the driver holds it.
+        std::thread::sleep(Duration::from_millis(100));
+        let says = Says::Answer { ticket, confirmed: Revision(0), lag_ms: 0, outcome: Ok(acquired()) };
+        hears(&mut state, 2, says);
+        drop(state);
+        leaver.join().expect("it leaves");
+        let mut state = shared.lock();
+        let asks = std::iter::from_fn(|| state.agent.poll_frame());
+        let given_back = asks.filter_map(|frame| match frame {
+            ToHome::Ask { request: Request::Release { generation, .. }, .. } => Some(generation),
+            _ => None,
+        });
+        assert_eq!(given_back.collect::<Vec<_>>(), [Generation(7)]);
+    }
 }

@@ -238,7 +238,7 @@ impl<B: Backend> Home<B> {
             }
             Request::Commit(change) => self.commit(agent, change, now),
             Request::CommitAll(changes) => self.commit_all(agent, changes, now),
-            Request::Release { name } => self.release(agent, &name, now),
+            Request::Release { name, generation } => self.release(agent, &name, Some(generation), now),
             Request::Renew { name, generation } => self.renew(agent, &name, generation, now),
             Request::Delete { name, expected } => self.delete(agent, &name, expected, now),
             Request::List { prefix, after } => self.list(&prefix, after.as_ref(), now),

@@ -23,7 +23,7 @@ pub use answer::{
 pub use divide::Divide;
 
 /// Version of the protocol; a home refuses any other.
-pub const PROTOCOL: u16 = 1;
+pub const PROTOCOL: u16 = 2;
 
 /// Number of an ask within its session; later asks have larger numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -153,10 +153,12 @@ pub enum Request {
     Commit(Change),
     /// New versions: all or none.
     CommitAll(Vec<Change>),
-    /// Gives a claim back.
+    /// Gives a claim back, or an exclusive copy.
     Release {
         /// Name of the artifact.
         name: Name,
+        /// Generation of the claim: a later one of the same agent stays.
+        generation: Generation,
     },
     /// Lets a claim live for another lease from now on.
     Renew {

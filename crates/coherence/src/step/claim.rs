@@ -74,7 +74,14 @@ pub(super) fn renew(
     Ok(Reply::Renewed { expires: extend(change, claim.lease_ms) })
 }
 
-pub(super) fn release(change: &mut Change<'_>, agent: AgentId) -> Result<Reply, Conflict> {
+pub(super) fn release(
+    change: &mut Change<'_>,
+    agent: AgentId,
+    generation: Option<Generation>,
+) -> Result<Reply, Conflict> {
+    if let Some(generation) = generation {
+        return give_back(change, agent, generation);
+    }
     let line = change.record.line(agent);
     let waits = change.record.waiting.iter().any(|waiter| waiter.agent == agent);
     if !line.is_valid() && !waits {
@@ -86,6 +93,24 @@ pub(super) fn release(change: &mut Change<'_>, agent: AgentId) -> Result<Reply, 
     } else {
         leave(change, agent);
     }
+    Ok(Reply::Released { mark: change.mark() })
+}
+
+/// Gives up the right to write that began at `generation`. One that is over already is refused, so that a late release ends
+/// neither the agent's next claim nor its place in the queue.
+fn give_back(change: &mut Change<'_>, agent: AgentId, generation: Generation) -> Result<Reply, Conflict> {
+    let current = change.record.ledger.generation;
+    if generation != current {
+        return Err(Conflict::StaleGeneration { yours: generation, current });
+    }
+    if let Some(claim) = change.claim_of_other(agent) {
+        return Err(Change::other_holder(claim));
+    }
+    let line = change.record.line(agent);
+    if !change.claims(agent) && !line.may_write() {
+        return Err(Conflict::NotHolder { line });
+    }
+    leave(change, agent);
     Ok(Reply::Released { mark: change.mark() })
 }
 

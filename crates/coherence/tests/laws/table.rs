@@ -128,6 +128,28 @@ fn the_fence_stops_every_claim_that_ended() {
 }
 
 #[test]
+fn a_late_release_ends_neither_the_next_claim_nor_the_place_in_the_queue() {
+    play(
+        "1 create => created v1 g0 | - | 1E
+         1 acquire l50 => acquired v1 g1 until 50 | - | 1E
+         @50
+         1 over => ended 1 | signal 1 v1 g2 |
+         1 release g1 => ! stale g1, is g2
+         1 acquire => acquired v1 g3 until 150 | - | 1E
+         1 release g1 => ! stale g1, is g3
+         1 release g3 => released v1 g4 | - |
+         2 acquire => acquired v1 g5 until 150 | - | 2E
+         1 acquire wait => waiting 1 for 2 until 150 | - | 2E
+         1 release g5 => ! held by 2 50..150
+         2 release g5 => released v1 g7 | granted 1 v1 g7 | 1E
+         1 release g7 => released v1 g8 | - |
+         2 read => read v1 g8 E | - | 2E
+         3 release g8 => ! not holder: I
+         2 release g8 => released v1 g9 | - |",
+    );
+}
+
+#[test]
 fn who_waits_is_told_in_turn() {
     play(
         "1 create => created v1 g0 | - | 1E

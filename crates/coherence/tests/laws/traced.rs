@@ -47,7 +47,10 @@ impl History {
             8 | 9 => {
                 Event::CommitCas { agent, cas: Cas { expected: stamp, generation: None, content: next } }
             }
-            10 => Event::Release { agent },
+            10 => {
+                let generation = mark.map(|mark| mark.generation).filter(|_| self.choose(4) == 0);
+                Event::Release { agent, generation }
+            }
             _ if self.choose(8) == 0 => Event::Delete { agent, expected: None },
             _ => Event::LeaseOver,
         }
@@ -113,7 +116,7 @@ fn history(actions: u64) -> (Rules, Vec<TraceLine>) {
 
 #[test]
 fn a_history_replays_as_it_was_traced() {
-    let (rules, lines) = history(3_000);
+    let (rules, lines) = history(4_000);
     let replayed = replay(&rules, &lines).expect("it happened");
     assert_eq!(replayed.lines, lines.len());
     assert!(replayed.writes > 500 && replayed.refused > 500 && replayed.artifacts == 3, "{replayed:?}");

@@ -115,7 +115,7 @@ impl Twin {
                 "CommitCas",
                 Event::CommitCas { agent: id, cas: Cas { expected: base, generation: None, content } },
             ),
-            ("Release", Event::Release { agent: id }),
+            ("Release", Event::Release { agent: id, generation: None }),
         ];
         let session = session.into_iter().filter(|_| self.up[agent]);
         for (action, event) in session.chain(late) {

@@ -285,9 +285,10 @@ impl Actor {
         scene: &mut Scene,
     ) -> Result<(), Broken> {
         let text = scene.saw(self.at, &name, read)?;
-        if drafts.claim.is_some_and(|claim| claim.mark.stamp != read.stamp()) {
+        if let Some(claim) = drafts.claim.filter(|claim| claim.mark.stamp != read.stamp()) {
             // The claim was lost meanwhile, or there is a newer life of the name.
-            return self.ask(Op::Ask(Request::Release { name }), Task::Finish, scene);
+            let generation = claim.mark.generation;
+            return self.ask(Op::Ask(Request::Release { name, generation }), Task::Finish, scene);
         }
         drafts.read.push((name, read.stamp(), text));
         if let Some(next) = rest.pop() {
@@ -322,7 +323,7 @@ impl Actor {
             0..2 => Ok(()),
             // The same claim once more, of a generation that a well-behaved writer would have given up.
             2 => self.write_again(name.clone(), committed.mark, generation, scene),
-            _ => self.ask(Op::Ask(Request::Release { name: name.clone() }), Task::Finish, scene),
+            _ => self.ask(Op::Ask(Request::Release { name: name.clone(), generation }), Task::Finish, scene),
         }
     }
 

@@ -1,5 +1,7 @@
 //! What the home says, and what follows from it.
 
+use std::collections::BTreeSet;
+
 use lrrc_coherence::{Cache, Mark, Millis, Rules};
 
 use super::read::Assembled;
@@ -25,14 +27,19 @@ impl Agent {
             }
             Says::Pushed { name, mark, sections, read } => self.pushed(&name, mark, &sections, &read),
             Says::Changed(changed) => {
-                for (prefix, watched) in &mut self.watches {
-                    if changed.name.starts_with(prefix.as_str()) {
-                        watched.seen = watched.seen.max(changed.revision);
-                    }
-                }
+                // A joint commit has several changes of one revision: the others may not have come.
+                self.has_seen(Revision(changed.revision.0.saturating_sub(1)));
                 self.happened.push_back(Happened::Changed(changed));
             }
             Says::Goodbye { why } => self.down(why),
+        }
+    }
+
+    /// Everything up to `revision` was told to each watch that is live. The turn of one who waits says less: it is told in
+    /// the middle of a step, before the other changes of its revision.
+    fn has_seen(&mut self, revision: Revision) {
+        for watched in self.watches.values_mut().filter(|watched| watched.is_live) {
+            watched.seen = watched.seen.max(revision);
         }
     }
 
@@ -45,19 +52,25 @@ impl Agent {
         self.state = State::Up;
         self.happened.push_back(Happened::Up(agent));
         let waiting: Vec<Ticket> = self.pending.keys().copied().collect();
-        let asked: Vec<String> = self.pending.values().filter_map(watched).cloned().collect();
         for ticket in waiting {
             self.send(ticket, now);
         }
-        for (prefix, watched) in self.watches.clone() {
-            if !asked.contains(&prefix) {
-                let ticket = self.ticket();
-                let watch = Request::Watch { prefix, after: Some(watched.seen) };
-                self.enqueue(ticket, Op::Ask(watch), None, 0, now);
-            }
-        }
+        self.watch_again(now);
         let ticket = self.ticket();
         self.enqueue(ticket, Op::Ask(Request::Ping), None, 0, now);
+    }
+
+    /// Asks for each watch that the home does not tell of, from where it was.
+    pub(super) fn watch_again(&mut self, now: Millis) {
+        let asked: BTreeSet<&String> = self.pending.values().filter_map(watched).collect();
+        let silent =
+            self.watches.iter().filter(|(prefix, watched)| !watched.is_live && !asked.contains(prefix));
+        let silent: Vec<_> = silent.map(|(prefix, watched)| (prefix.clone(), watched.seen)).collect();
+        for (prefix, seen) in silent {
+            let ticket = self.ticket();
+            let watch = Request::Watch { prefix, after: Some(seen) };
+            self.enqueue(ticket, Op::Ask(watch), None, 0, now);
+        }
     }
 
     fn answered(
@@ -72,8 +85,8 @@ impl Agent {
         let sent = asked_at(&pending);
         let as_of = Millis(sent.0.saturating_sub(lag_ms));
         self.confirmed = (self.confirmed.0.max(confirmed), self.confirmed.1.max(as_of));
-        for watched in self.watches.values_mut().filter(|watched| watched.is_live) {
-            watched.seen = watched.seen.max(confirmed);
+        if !pending.is_waiting {
+            self.has_seen(confirmed);
         }
         let done = match outcome {
             Ok(Answer::Waiting(place)) => {
@@ -190,9 +203,12 @@ impl Agent {
             (Request::Acquire { name, .. }, Answer::Acquired(claimed)) => {
                 self.acquired(name, claimed.mark, pending, now);
             }
-            (Request::Release { name }, Answer::Released { mark })
+            (Request::Release { name, .. }, Answer::Released { mark })
             | (Request::Delete { name, .. }, Answer::Deleted { mark }) => {
-                self.claims.remove(name);
+                match request {
+                    Request::Release { generation, .. } => self.forget_claim(name, *generation),
+                    _ => drop(self.claims.remove(name)),
+                }
                 if let Some(cache) = &mut self.cache {
                     cache.released(name, *mark);
                 }
@@ -207,8 +223,7 @@ impl Agent {
     }
 
     fn committed(&mut self, name: &Name, content: &Payload, committed: &Committed, asked_at: Millis) {
-        let divide = content.divide.of(name);
-        self.keep(name, committed.mark, committed.digest, divide, content.bytes.clone());
+        self.keep(name, committed.mark, committed.digest, committed.divide, content.bytes.clone());
         if let Some(cache) = &mut self.cache {
             cache.committed(name, committed.mark, committed.digest, committed.line, asked_at);
         }
@@ -221,22 +236,22 @@ impl Agent {
             cache.acquired(name, mark, asked_at);
         }
         if pending.caller.is_some() {
-            self.claims.insert(name.clone());
-        } else if !self.claims.contains(name) {
-            self.discard_claim(name, now);
+            self.claims.insert(name.clone(), mark.generation);
+        } else if self.claims.get(name) != Some(&mark.generation) {
+            self.discard_claim(name, mark.generation, now);
         }
     }
 
+    /// A watch that was told of before goes on being asked for, with the next ping at the latest.
     fn refused(&mut self, pending: &Pending, refusal: &Refusal, now: Millis) {
-        if let (Op::Ask(Request::Watch { prefix, .. }), Refusal::FeedLost { .. }, None) =
-            (&pending.op, refusal, pending.caller)
-        {
+        let Op::Ask(Request::Watch { prefix, .. }) = &pending.op else { return };
+        if pending.caller.is_some() {
+            self.watches.remove(prefix);
+        } else if let (true, Refusal::FeedLost { .. }) = (self.watches.contains_key(prefix), refusal) {
             let prefix = prefix.clone();
             self.happened.push_back(Happened::WatchGap(prefix.clone()));
             let ticket = self.ticket();
             self.enqueue(ticket, Op::Ask(Request::Watch { prefix, after: None }), None, 0, now);
-        } else if let Op::Ask(Request::Watch { prefix, .. }) = &pending.op {
-            self.watches.remove(prefix);
         }
     }
 

@@ -51,7 +51,7 @@ impl Agent {
         if kept.digest == *whole
             && let Some(bytes) = self.shelf.get(whole)
         {
-            let spans = sections(&bytes, kept.divide).ok()?;
+            let spans = sections(&bytes, kept.divide, usize::MAX).ok()?;
             let span = spans.into_iter().find(|span| span.name == section)?;
             return Some(bytes.slice(span.range));
         }

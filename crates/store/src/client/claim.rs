@@ -90,7 +90,8 @@ impl Claim {
     /// # Errors
     /// A conflict where the claim was over already.
     pub async fn release(mut self) -> Result<(), StoreError> {
-        let released = self.client.answer(Request::Release { name: self.name.clone() }).await;
+        let release = Request::Release { name: self.name.clone(), generation: self.claimed.mark.generation };
+        let released = self.client.answer(release).await;
         self.is_released = matches!(released, Ok(_) | Err(StoreError::Refused(_)));
         match released {
             Err(StoreError::Refused(Refusal::SessionOver { .. })) => Ok(()),
@@ -107,7 +108,7 @@ impl Drop for Claim {
         let shared = &self.client.open.shared;
         let mut state = shared.lock();
         if state.agent.id() == self.agent {
-            state.agent.discard_claim(&self.name, shared.clock.now());
+            state.agent.discard_claim(&self.name, self.claimed.mark.generation, shared.clock.now());
             drop(state);
             shared.wake.notify_one();
         }

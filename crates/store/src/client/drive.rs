@@ -172,7 +172,7 @@ impl Wire {
 }
 
 /// Hands out what happened; a reason if the connection has to go.
-fn hand_out(state: &mut State) -> Option<String> {
+pub(super) fn hand_out(state: &mut State) -> Option<String> {
     let mut end = None;
     while let Some(happened) = state.agent.poll_happened() {
         match happened {

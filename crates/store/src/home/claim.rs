@@ -39,12 +39,15 @@ impl<B: Backend> Home<B> {
         }
     }
 
-    /// Gives up the claim, the place in the queue, or the copy.
-    pub(super) fn release(&mut self, agent: AgentId, name: &Name, now: Millis) -> Result<Answer, Refusal> {
-        if let Some(session) = self.sessions.get_mut(&agent) {
-            session.waiting.remove(name);
-        }
-        match self.apply(name, &Event::Release { agent }, now)?.reply {
+    /// Gives up the claim of a generation; without one, the place in the queue, the claim or the copy.
+    pub(super) fn release(
+        &mut self,
+        agent: AgentId,
+        name: &Name,
+        generation: Option<Generation>,
+        now: Millis,
+    ) -> Result<Answer, Refusal> {
+        match self.apply(name, &Event::Release { agent, generation }, now)?.reply {
             Reply::Released { mark } => Ok(Answer::Released { mark }),
             _ => Err(unexpected("a release")),
         }
@@ -72,8 +75,9 @@ impl<B: Backend> Home<B> {
         tickets.retain(|other| *other != ticket);
         if tickets.is_empty() {
             let name = name.clone();
+            session.waiting.remove(&name);
             // The place is soft: where the storage fails, the lease of the claim that comes of it ends it.
-            let released = self.release(agent, &name, now);
+            let released = self.release(agent, &name, None, now);
             // The claim may have come with the same step, unheard, and gone again; the copy went with it.
             if let Ok(Answer::Released { mark }) = released
                 && !self.line(&name, agent).is_valid()

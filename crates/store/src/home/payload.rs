@@ -31,19 +31,11 @@ impl<B: Backend> Home<B> {
             return Err(Refusal::TooLarge { name: name.clone(), size_bytes, limit_bytes });
         }
         let divide = payload.divide.of(name);
-        let sections = sections(&payload.bytes, divide).map_err(|why| match payload.divide {
-            Divide::ByName => None,
-            _ => Some(Refusal::Undividable { name: name.clone(), why }),
-        });
-        let (divide, sections) = match sections {
+        let (divide, sections) = match sections(&payload.bytes, divide, self.limits.sections_max) {
             Ok(sections) => (divide, sections),
-            Err(None) => (Divide::Whole, Vec::new()),
-            Err(Some(refusal)) => return Err(refusal),
+            Err(_) if payload.divide == Divide::ByName => (Divide::Whole, Vec::new()),
+            Err(why) => return Err(Refusal::Undividable { name: name.clone(), why }),
         };
-        let (found, limit) = (sections.len() as u64, self.limits.sections_max as u64);
-        if found > limit {
-            return Err(Refusal::TooMany { what: format!("sections in {name}"), found, limit });
-        }
         let parts = sections
             .into_iter()
             .map(|named| Part { digest: digest_of(&payload.bytes[named.range]), name: named.name });

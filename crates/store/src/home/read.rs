@@ -82,7 +82,8 @@ impl<B: Backend> Home<B> {
     ) -> Result<Vec<Slice>, Refusal> {
         let Some(ledger) = self.ledger(name) else { return Ok(Vec::new()) };
         let all = self.bytes(name, edition)?;
-        let spans = sections(&all, divide).map_err(|why| Refusal::Undividable { name: name.clone(), why })?;
+        let spans = sections(&all, divide, usize::MAX)
+            .map_err(|why| Refusal::Undividable { name: name.clone(), why })?;
         let chosen = ledger.sections.iter().filter(|section| wanted.contains(&section.name));
         Ok(chosen
             .map(|section| {

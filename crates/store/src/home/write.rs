@@ -35,7 +35,7 @@ impl<B: Backend> Home<B> {
         let outcome = self.apply_with(name, &event, &with, now)?;
         let Reply::Created { mark } = outcome.reply else { return Err(unexpected("a create")) };
         self.changed(name, Some((mark.stamp, digest)));
-        Ok(Answer::Committed(Committed { mark, line: self.line(name, agent), digest }))
+        Ok(Answer::Committed(Committed { mark, line: self.line(name, agent), digest, divide }))
     }
 
     /// Every commit raises the revision, and a name has to be deleted, which is one, before it is created again.
@@ -56,7 +56,7 @@ impl<B: Backend> Home<B> {
         let outcome = self.apply_with(&name, &event, &with, now)?;
         let Reply::Committed { mark, line } = outcome.reply else { return Err(unexpected("a commit")) };
         self.changed(&name, Some((mark.stamp, digest)));
-        Ok(Answer::Committed(Committed { mark, line, digest }))
+        Ok(Answer::Committed(Committed { mark, line, digest, divide }))
     }
 
     /// New versions of several artifacts, in one transaction.
@@ -130,7 +130,7 @@ impl<B: Backend> Home<B> {
             let digest = member.checked.content.digest;
             self.settle(&member.name, slot, Some(agent), &outcome, now);
             self.changed(&member.name, Some((mark.stamp, digest)));
-            committed.push(Committed { mark, line, digest });
+            committed.push(Committed { mark, line, digest, divide: member.checked.divide });
         }
         Ok(Some(Answer::CommittedAll(committed)))
     }

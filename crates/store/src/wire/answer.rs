@@ -78,6 +78,8 @@ pub struct Committed {
     pub line: Line,
     /// Digest of the content as the home computed it.
     pub digest: Digest,
+    /// How the content is divided; never [`Divide::ByName`].
+    pub divide: Divide,
 }
 
 /// A claim to write.

@@ -37,18 +37,23 @@ impl Divide {
     }
 }
 
-/// The sections of a content; none where it is not divided.
+/// The sections of a content; none where it is not divided, and an error where there are more than `sections_max`.
 ///
 /// # Errors
 /// Why the bytes cannot be divided so.
-pub(crate) fn sections(bytes: &[u8], divide: Divide) -> Result<Vec<section::Named>, String> {
+pub(crate) fn sections(
+    bytes: &[u8],
+    divide: Divide,
+    sections_max: usize,
+) -> Result<Vec<section::Named>, String> {
     if matches!(divide, Divide::ByName | Divide::Whole) {
         return Ok(Vec::new());
     }
     let text =
         std::str::from_utf8(bytes).map_err(|error| format!("not UTF-8, so it has no sections: {error}"))?;
     match divide {
-        Divide::Headings => Ok(section::markdown(text)),
-        _ => section::json(text, JSON_DEPTH).map_err(|error| error.to_string()),
+        Divide::Headings => section::markdown(text, sections_max),
+        _ => section::json(text, JSON_DEPTH, sections_max),
     }
+    .map_err(|uncut| uncut.to_string())
 }

@@ -93,6 +93,29 @@ fn the_claim_of_a_lost_agent_goes_to_whoever_waits() {
 }
 
 #[test]
+fn a_stale_claim_that_is_dropped_ends_neither_the_next_one_nor_the_wait_for_it() {
+    in_house(HomeConfig::default(), |house| async move {
+        let (client, other) = (house.client().await, house.client().await);
+        let (plan, lease) = (name("plan"), Some(Duration::from_millis(30)));
+        client.create(&plan, "one").await.unwrap();
+        let is_over = |claim: Option<_>| claim.is_none();
+        let mut claim = client.acquire(&plan, lease).await.unwrap();
+        while !is_over(client.history(&plan).await.unwrap().claim) {}
+        claim.commit("late").await.unwrap_err();
+        claim = client.acquire(&plan, lease).await.unwrap();
+        claim.commit("two").await.unwrap();
+        while !is_over(client.history(&plan).await.unwrap().claim) {}
+        let held = other.acquire(&plan, None).await.unwrap();
+        let (_, waiting) = wait_for(&client, &plan);
+        until_waiting(&other, &plan, 1).await;
+        drop(claim);
+        client.list("", None).await.unwrap();
+        held.release().await.unwrap();
+        tokio::time::timeout(SOON, waiting).await.unwrap().unwrap().commit("three").await.unwrap();
+    });
+}
+
+#[test]
 fn a_claim_whose_lease_is_over_cannot_commit() {
     in_house(HomeConfig::default(), |house| async move {
         let (slow, heir) = (house.client().await, house.client().await);

@@ -1,10 +1,10 @@
 //! Agent and home without socket, thread and clock: what time, order and loss do to copies.
 
 use lrrc_coherence::{AgentId, Bound, Millis};
-use lrrc_store::wire::{Answer, Basis, Change, FromHome, PROTOCOL, Request, ToHome};
+use lrrc_store::wire::{Answer, Basis, Change, FromHome, PROTOCOL, Request, Says, ToHome};
 use lrrc_store::{
     Agent, AgentConfig, Asked, Content, ContentRules, Happened, Home, HomeConfig, MemoryBackend, Op, Outcome,
-    StoreError,
+    Refusal, Revision, StoreError,
 };
 
 use crate::house::name;
@@ -38,6 +38,17 @@ impl Pair {
         self.agent.connected(now);
         self.me = self.home.join(PROTOCOL, now).unwrap();
         self.pump(now);
+    }
+
+    /// A connection on which the home has said its welcome and nothing else; the number of that frame.
+    fn connect_without_answers(&mut self, now: Millis) -> u64 {
+        self.agent.connected(now);
+        assert!(matches!(self.agent.poll_frame(), Some(ToHome::Hello { .. })));
+        self.me = self.home.join(PROTOCOL, now).unwrap();
+        let welcome = self.ask(now).remove(0);
+        let seq = welcome.seq;
+        self.agent.receive(welcome, now);
+        seq
     }
 
     /// Carries what the agent says; gives what the home says to the agent.
@@ -174,4 +185,65 @@ fn a_home_that_does_not_answer_is_a_lost_connection() {
     pair.agent.tick(Millis(100 + 10_001));
     let Some(Happened::Down(why)) = pair.agent.poll_happened() else { panic!() };
     assert!(why.to_string().contains("10000 ms"), "{why}");
+}
+
+/// What the agent asks for when it has a new connection.
+fn watched_from(agent: &mut Agent) -> Vec<u64> {
+    let asks = std::iter::from_fn(|| agent.poll_frame());
+    asks.filter_map(|frame| match frame {
+        ToHome::Ask { request: Request::Watch { after, .. }, .. } => Some(after.unwrap().0),
+        _ => None,
+    })
+    .collect()
+}
+
+#[test]
+fn a_watch_that_was_cut_off_within_a_joint_commit_is_told_of_the_rest() {
+    let mut pair = Pair::new();
+    let watch = Request::Watch { prefix: String::new(), after: None };
+    pair.agent.request(Op::Ask(watch), Millis(0));
+    pair.pump(Millis(0));
+    let create = Request::Create { name: name("other"), content: "one".into() };
+    let Ok(Answer::Committed(other)) = pair.home.handle(pair.writer, create, Millis(1)) else { panic!() };
+    let Ok(Answer::History(plan)) =
+        pair.home.handle(pair.writer, Request::History { name: name("plan") }, Millis(1))
+    else {
+        panic!()
+    };
+    let changes = [("plan", plan.mark.stamp), ("other", other.mark.stamp)].map(|(at, expected)| {
+        let basis = Basis::Unchanged { expected };
+        Change { name: name(at), basis, content: "two".into() }
+    });
+    pair.home.handle(pair.writer, Request::CommitAll(changes.to_vec()), Millis(2)).unwrap();
+    let landed = pair.home.revision().0;
+    let said = pair.ask(Millis(2));
+    let changed: Vec<usize> =
+        (0..said.len()).filter(|at| matches!(said[*at].says, Says::Changed(_))).collect();
+    assert_eq!(changed.len(), 3, "the new one, and two of one revision");
+    for frame in said.into_iter().take(changed[1] + 1) {
+        pair.agent.receive(frame, Millis(2));
+    }
+    pair.agent.disconnected();
+    pair.connect_without_answers(Millis(3));
+    assert_eq!(watched_from(&mut pair.agent), [landed - 1]);
+}
+
+#[test]
+fn a_watch_that_is_refused_on_a_new_connection_is_asked_for_again() {
+    let mut pair = Pair::new();
+    pair.agent.request(Op::Ask(Request::Watch { prefix: String::new(), after: None }), Millis(0));
+    pair.pump(Millis(0));
+    pair.agent.disconnected();
+    let seq = pair.connect_without_answers(Millis(1));
+    let ticket = std::iter::from_fn(|| pair.agent.poll_frame()).find_map(|frame| match frame {
+        ToHome::Ask { ticket, request: Request::Watch { .. } } => Some(ticket),
+        _ => None,
+    });
+    let refusal = Refusal::Storage { message: "no quorum".into() };
+    let outcome = Err(refusal);
+    let says = Says::Answer { ticket: ticket.unwrap(), confirmed: Revision(0), lag_ms: 0, outcome };
+    pair.agent.receive(FromHome { seq: seq + 1, says }, Millis(2));
+    assert!(watched_from(&mut pair.agent).is_empty());
+    pair.agent.tick(Millis(1002));
+    assert_eq!(watched_from(&mut pair.agent).len(), 1);
 }

@@ -37,9 +37,10 @@ fn content_beyond_the_bounds_is_refused_with_both_numbers() {
         let longer = client.create(&name("long"), vec![0; 3 << 20]).await.map_err(refused).unwrap_err();
         assert!(longer.contains("3145728"), "{longer}");
         assert!(long.contains("1001") && long.contains("1000"), "{long}");
-        let many =
-            client.create(&name("many.md"), "# a\n# b\n# c\n# d\n").await.map_err(refused).unwrap_err();
-        assert!(many.contains("4 sections") && many.contains("at most 3"), "{many}");
+        let headings =
+            Payload { divide: lrrc_store::wire::Divide::Headings, ..Payload::from("# a\n# b\n# c\n# d\n") };
+        let many = client.create(&name("many"), headings).await.map_err(refused).unwrap_err();
+        assert!(many.contains("more than 3 sections"), "{many}");
         let json = Payload { divide: lrrc_store::wire::Divide::Pointers, ..Payload::from("{nope") };
         let broken = client.create(&name("broken"), json).await.map_err(refused).unwrap_err();
         assert!(broken.contains("line 1"), "{broken}");
@@ -63,6 +64,27 @@ fn content_beyond_the_bounds_is_refused_with_both_numbers() {
         assert!(twice.contains("m0"), "{twice}");
         let (rows, _) = client.list("", None).await.unwrap();
         assert_eq!(rows.len(), 1);
+    });
+}
+
+#[test]
+fn a_content_that_its_name_would_cut_too_finely_is_kept_whole() {
+    let limits = Limits { sections_max: 3, ..Limits::default() };
+    in_house(HomeConfig { limits, ..HomeConfig::default() }, |house| async move {
+        let writer = house.client().await;
+        let long = format!("# {}\n", "long ".repeat(1000));
+        for (at, text) in
+            [("list.json", "[1, 2, 3, 4]"), ("plan.md", "# a\n# b\n# c\n# d\n"), ("title.md", &long)]
+        {
+            writer.create(&name(at), text.to_owned()).await.unwrap();
+            // The writer's own copy has no sections that the home does not know.
+            for client in [&writer, &house.client().await] {
+                assert_eq!(client.read(&name(at)).await.unwrap().bytes, text.as_bytes());
+                let cut = client.read_sections(&name(at), &["/0".to_owned(), "a".to_owned()]).await;
+                let refused = cut.unwrap_err().to_string();
+                assert!(refused.contains("has no section"), "{refused}");
+            }
+        }
     });
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lrrc_coherence::{AgentId, Conflict, Digest, Millis, Rules};
-use lrrc_store::wire::{Answer, Basis, Change, PROTOCOL, Request, Says, Ticket, ToHome};
+use lrrc_store::wire::{Answer, Basis, Change, Claimed, PROTOCOL, Request, Says, Ticket, ToHome};
 use lrrc_store::{
     Backend, BackendError, Batch, BlobInfo, Content, ContentRules, Entry, Home, HomeConfig, Listing,
     MemoryBackend, Refusal, Revision,
@@ -110,6 +110,11 @@ fn agents_of_one_home_are_told_of_the_writes_of_the_other() {
     );
 }
 
+fn claimed(answer: Result<Answer, Refusal>) -> Claimed {
+    let Ok(Answer::Acquired(claim)) = answer else { panic!("{answer:?}") };
+    claim
+}
+
 #[test]
 fn a_watch_at_another_home_tells_of_a_version_once_though_its_claim_comes_and_goes() {
     let [(mut here, writer), (mut there, watcher)] = homes();
@@ -117,10 +122,10 @@ fn a_watch_at_another_home_tells_of_a_version_once_though_its_claim_comes_and_go
     there.handle(watcher, Request::Watch { prefix: String::new(), after: None }, Millis(1)).unwrap();
     there.handle(watcher, read(), Millis(1)).unwrap();
     let acquire = Request::Acquire { name: name("plan"), lease_ms: None, wait: false };
-    for request in [acquire, Request::Release { name: name("plan") }] {
-        here.handle(writer, request, Millis(2)).unwrap();
-        there.follow(Millis(3));
-    }
+    let generation = claimed(here.handle(writer, acquire, Millis(2))).mark.generation;
+    there.follow(Millis(3));
+    here.handle(writer, Request::Release { name: name("plan"), generation }, Millis(2)).unwrap();
+    there.follow(Millis(3));
     let said = there.outbox().into_iter().filter(|(_, frame)| matches!(frame.says, Says::Changed(_)));
     assert_eq!(said.count(), 1);
 }
@@ -148,10 +153,10 @@ fn a_claim_at_one_home_holds_at_the_other_until_its_lease_is_over() {
     let [(mut here, holder), (mut there, heir)] = homes();
     here.handle(holder, create("one"), Millis(0)).unwrap();
     let acquire = Request::Acquire { name: name("plan"), lease_ms: None, wait: false };
-    let Ok(Answer::Acquired(claim)) = here.handle(holder, acquire.clone(), Millis(10)) else { panic!() };
+    let claim = claimed(here.handle(holder, acquire.clone(), Millis(10)));
     let held = conflict(there.handle(heir, acquire.clone(), Millis(500)));
     assert!(matches!(held, Conflict::OtherHolder { who, .. } if who == holder), "{held}");
-    let Ok(Answer::Acquired(next)) = there.handle(heir, acquire, Millis(1010)) else { panic!() };
+    let next = claimed(there.handle(heir, acquire, Millis(1010)));
     assert!(next.mark.generation > claim.mark.generation);
     let basis = Basis::Claim { generation: claim.mark.generation, base: claim.mark.stamp };
     let late = Change { name: name("plan"), basis, content: "late".into() };
@@ -173,13 +178,13 @@ fn a_claim_that_ends_is_given_to_one_of_those_who_wait_at_several_homes() {
     let [(mut here, holder), waiting @ ..] = homes::<4>();
     here.handle(holder, create("one"), Millis(0)).unwrap();
     let acquire = |wait| Request::Acquire { name: name("plan"), lease_ms: None, wait };
-    here.handle(holder, acquire(false), Millis(1)).unwrap();
+    let generation = claimed(here.handle(holder, acquire(false), Millis(1))).mark.generation;
     let mut waiting = waiting;
     for (home, agent) in &mut waiting {
         home.receive(*agent, ToHome::Ask { ticket: Ticket(1), request: acquire(true) }, Millis(2));
         assert_eq!(acquired(home), []);
     }
-    here.handle(holder, Request::Release { name: name("plan") }, Millis(3)).unwrap();
+    here.handle(holder, Request::Release { name: name("plan"), generation }, Millis(3)).unwrap();
     let mut told = Vec::new();
     for (home, _) in &mut waiting {
         home.follow(Millis(4));

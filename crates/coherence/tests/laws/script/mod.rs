@@ -98,7 +98,7 @@ impl Stage {
                 }
             }
             "renew" => Event::Renew { agent, generation: Generation(argument('g').unwrap_or(0)) },
-            "release" => Event::Release { agent },
+            "release" => Event::Release { agent, generation: argument('g').map(Generation) },
             "lost" => Event::AgentLost { agent },
             "over" => Event::LeaseOver,
             "delete" => Event::Delete { agent, expected: argument('v').map(stamp) },

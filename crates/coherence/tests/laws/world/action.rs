@@ -157,7 +157,7 @@ impl World {
             Ask::Acquire { wait } => Event::Acquire { agent: id, lease_ms: None, wait },
             Ask::Commit => return self.write(agent, artifact, true),
             Ask::Cas => return self.write(agent, artifact, false),
-            Ask::Release => Event::Release { agent: id },
+            Ask::Release => Event::Release { agent: id, generation: None },
             Ask::Delete => Event::Delete { agent: id, expected: None },
         })
     }
