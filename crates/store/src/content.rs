@@ -4,6 +4,7 @@
 //! object store each put is an object of its own, `blobs/ab/abcd…/<time of the put>`. The collector removes puts, never
 //! names: a put that comes while an old one of the same content is being removed is another object, and stays.
 
+mod owner;
 #[cfg(feature = "s3")]
 mod s3;
 mod staged;
@@ -93,6 +94,20 @@ pub enum ContentError {
         place: String,
         /// What is wrong with it.
         why: String,
+    },
+    /// The contents there are those of another store, whose collector and this one's would each remove what it does not know.
+    #[error(
+        "{place} holds the contents of another store, {theirs}, and this one is {ours}: name another place, or remove the object {object:?} from there if that store is gone"
+    )]
+    Foreign {
+        /// Where they lie.
+        place: String,
+        /// Id of the store that put them.
+        theirs: String,
+        /// Id of this store.
+        ours: String,
+        /// The object that says whose they are.
+        object: &'static str,
     },
     /// The folder of the contents cannot be tidied.
     #[error("the content store at {place}: {source}")]

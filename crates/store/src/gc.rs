@@ -11,8 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use lrrc_coherence::Digest;
 
-use crate::backend::{Backend, BackendError, BlobInfo};
+use crate::backend::{Backend, BackendError, Batch, BlobInfo};
 use crate::content::{Content, ContentError};
+
+/// Contents of the backend that are looked at together.
 const PAGE: usize = 256;
 
 /// What one collection found and did.
@@ -71,6 +73,8 @@ pub fn collect<E>(
         reachable.extend(digests.map_err(|source| GcError::Unreadable { key, source })?);
     }
     swept.reachable = reachable.len() as u64;
+    // A deletion that was read may wait for its sync, and a crash would bring its record back.
+    backend.commit(&Batch::of([]))?;
     let cutoff_ms = now_ms.saturating_sub(content.rules().grace_ms);
     sweep_backend(backend, &reachable, cutoff_ms, &mut swept)?;
     sweep_objects(content, &reachable, cutoff_ms, &mut swept)?;

@@ -15,7 +15,7 @@ pub struct Limits {
     pub members_max: usize,
     /// Most sessions at a time.
     pub sessions_max: usize,
-    /// Most unanswered requests of one session.
+    /// Most requests of one session that wait, or whose answers it has not taken.
     pub pending_max: usize,
     /// Most frames that wait to be sent to one session; a session that reads more slowly is ended.
     pub outbox_max: usize,
@@ -34,7 +34,7 @@ impl Default for Limits {
             sections_max: 1024,
             members_max: 64,
             sessions_max: 1024,
-            pending_max: 256,
+            pending_max: 64,
             outbox_max: 4096,
             watches_max: 16,
             list_max: 1000,

@@ -20,8 +20,8 @@ use comfy_table::Table;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use lrrc_coherence::{Conflict, Millis};
 use lrrc_store::{
-    Address, Client, ClientConfig, Clock, Content, ContentRules, Home, HomeConfig, Owner, RedbBackend,
-    Refusal, StoreError,
+    Address, Backend, Client, ClientConfig, Clock, Content, ContentRules, Home, HomeConfig, Owner,
+    RedbBackend, Refusal, StoreError,
 };
 use miette::{IntoDiagnostic, miette};
 
@@ -134,7 +134,7 @@ fn open_home(
     clock: Clock,
 ) -> miette::Result<Home<RedbBackend>> {
     let backend = RedbBackend::open(folder.join("store.redb")).into_diagnostic()?;
-    let content = open_content(folder, contents, &config)?;
+    let content = open_content(folder, contents, &config, &backend)?;
     Home::open(backend, content, config, clock.now()).into_diagnostic()
 }
 
@@ -144,9 +144,15 @@ fn content_rules(config: &HomeConfig) -> ContentRules {
     ContentRules { content_bytes_max, ..ContentRules::default() }
 }
 
-fn open_content(folder: &Path, contents: Option<&str>, config: &HomeConfig) -> miette::Result<Content> {
+/// The contents of the store that `backend` keeps.
+fn open_content(
+    folder: &Path,
+    contents: Option<&str>,
+    config: &HomeConfig,
+    backend: &impl Backend,
+) -> miette::Result<Content> {
     let rules = content_rules(config);
-    match contents {
+    let content = match contents {
         Some(address) => {
             // As every S3 client reads them: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT …
             let options: Vec<(String, String)> = std::env::vars()
@@ -154,10 +160,13 @@ fn open_content(folder: &Path, contents: Option<&str>, config: &HomeConfig) -> m
                 .map(|(name, value)| (name.to_ascii_lowercase(), value))
                 .collect();
             let options = options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-            Content::at(address, options, rules).into_diagnostic()
+            Content::at(address, options, rules)
         }
-        None => Content::in_folder(folder, rules).into_diagnostic(),
-    }
+        None => Content::in_folder(folder, rules),
+    };
+    let content = content.into_diagnostic()?;
+    content.belong_to(backend).into_diagnostic()?;
+    Ok(content)
 }
 
 /// Runs a command against the daemon.

@@ -23,8 +23,12 @@ pub struct Listener {
 enum Kind {
     Tcp(TcpListener),
     #[cfg(unix)]
-    Unix(UnixListener),
+    Unix(UnixListener, FileId),
 }
+
+/// Which file a socket is, by device and inode.
+#[cfg(unix)]
+type FileId = (u64, u64);
 
 impl Listener {
     /// Opens `place`. A socket file belongs to its user alone from its first moment on, and one that nobody answers at
@@ -60,14 +64,18 @@ impl Listener {
         match &self.kind {
             Kind::Tcp(listener) => Stream::tcp(listener.accept().await?.0),
             #[cfg(unix)]
-            Kind::Unix(listener) => Ok(Stream::Unix(listener.accept().await?.0)),
+            Kind::Unix(listener, _) => Ok(Stream::Unix(listener.accept().await?.0)),
         }
     }
 }
 
 impl Drop for Listener {
+    /// Removes the socket file, unless another daemon has put its own there.
     fn drop(&mut self) {
-        if let Address::Unix(path) = &self.place {
+        #[cfg(unix)]
+        if let (Address::Unix(path), Kind::Unix(_, own)) = (&self.place, &self.kind)
+            && file_id(path).is_ok_and(|there| there == *own)
+        {
             let _ = std::fs::remove_file(path);
         }
     }
@@ -85,12 +93,19 @@ fn bind_private(path: &Path) -> io::Result<Kind> {
     let inside = private.join("s");
     let bound = UnixListener::bind(&inside).and_then(|listener| {
         std::fs::set_permissions(&inside, std::fs::Permissions::from_mode(0o600))?;
+        let own = file_id(&inside)?;
         std::fs::rename(&inside, path)?;
-        Ok(Kind::Unix(listener))
+        Ok(Kind::Unix(listener, own))
     });
     let _ = std::fs::remove_file(&inside);
     std::fs::remove_dir(&private)?;
     bound
+}
+
+#[cfg(unix)]
+fn file_id(path: &Path) -> io::Result<FileId> {
+    let file = std::fs::symlink_metadata(path)?;
+    Ok((std::os::unix::fs::MetadataExt::dev(&file), std::os::unix::fs::MetadataExt::ino(&file)))
 }
 
 #[cfg(not(unix))]

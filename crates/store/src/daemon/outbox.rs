@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::{Buf, BytesMut};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::listen::WriteHalf;
 use crate::wire::codec::encode;
@@ -33,6 +33,8 @@ pub(super) enum Packet {
     Frame(FromHome),
     /// The end of a frame whose beginning is written.
     Rest(BytesMut),
+    /// The leave for one more request, when all before it is written.
+    Permit(OwnedSemaphorePermit),
 }
 
 /// A wire that the home's thread and the connection's task write to.
@@ -61,6 +63,10 @@ impl Wire {
             let bytes = match packet {
                 Packet::Frame(frame) => self.frame(&frame)?,
                 Packet::Rest(bytes) => bytes,
+                Packet::Permit(permit) => {
+                    drop(permit);
+                    BytesMut::new()
+                }
             };
             self.all(bytes).await?;
             self.queued.fetch_sub(1, Ordering::AcqRel);
@@ -115,6 +121,20 @@ impl Outbox {
                 wire.queued.fetch_add(1, Ordering::AcqRel);
                 packets.try_send(packet).is_ok()
             }
+        }
+    }
+}
+
+impl Outbox {
+    /// Lets the session ask once more when what was said to it so far is written: one that asks and does not take the
+    /// answers would fill the memory with them.
+    pub(super) fn release(&self, permit: OwnedSemaphorePermit) {
+        if let Self::Remote { wire, packets } = self
+            && wire.queued.load(Ordering::Acquire) > 0
+        {
+            wire.queued.fetch_add(1, Ordering::AcqRel);
+            // A full queue ends the session with the next frame.
+            let _ = packets.try_send(Packet::Permit(permit));
         }
     }
 }

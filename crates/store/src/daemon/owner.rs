@@ -34,7 +34,7 @@ enum Mail {
     Frame {
         agent: AgentId,
         frame: ToHome,
-        _permit: OwnedSemaphorePermit,
+        permit: OwnedSemaphorePermit,
     },
     Leave {
         agent: AgentId,
@@ -146,9 +146,13 @@ fn run<B: Backend + 'static>(
         if letters.len() > 1 {
             home.gather();
         }
+        let mut permits = Vec::new();
         for letter in letters {
             is_over |= matches!(letter, Mail::Stop);
-            open(&mut home, letter, &mut outboxes, clock.now());
+            permits.extend(open(&mut home, letter, &mut outboxes, clock.now()));
+            if home.is_shared() {
+                deliver(&mut home, &mut outboxes, clock);
+            }
         }
         for chore in home.chores() {
             let mail = mail.clone();
@@ -168,14 +172,24 @@ fn run<B: Backend + 'static>(
         }
         home.flush();
         deliver(&mut home, &mut outboxes, clock);
+        for (agent, permit) in permits {
+            if let Some(outbox) = outboxes.get(&agent) {
+                outbox.release(permit);
+            }
+        }
     }
     home.close(clock.now());
     deliver(&mut home, &mut outboxes, clock);
     home.failed().map_or(Ok(()), |why| Err(ServeError::Failed { why: why.to_owned() }))
 }
 
-/// Tells the home what a letter says.
-fn open<B: Backend>(home: &mut Home<B>, letter: Mail, outboxes: &mut BTreeMap<AgentId, Outbox>, now: Millis) {
+/// Tells the home what a letter says; the permit of a request, until its answer is written.
+fn open<B: Backend>(
+    home: &mut Home<B>,
+    letter: Mail,
+    outboxes: &mut BTreeMap<AgentId, Outbox>,
+    now: Millis,
+) -> Option<(AgentId, OwnedSemaphorePermit)> {
     match letter {
         Mail::Join { protocol, outbox, reply } => {
             let joined = home.join(protocol, now);
@@ -186,7 +200,10 @@ fn open<B: Backend>(home: &mut Home<B>, letter: Mail, outboxes: &mut BTreeMap<Ag
                 outboxes.insert(agent, outbox);
             }
         }
-        Mail::Frame { agent, frame, _permit } => home.receive(agent, frame, now),
+        Mail::Frame { agent, frame, permit } => {
+            home.receive(agent, frame, now);
+            return Some((agent, permit));
+        }
         Mail::Leave { agent } => {
             outboxes.remove(&agent);
             home.leave(agent, now);
@@ -198,6 +215,7 @@ fn open<B: Backend>(home: &mut Home<B>, letter: Mail, outboxes: &mut BTreeMap<Ag
         }
         Mail::Stop => {}
     }
+    None
 }
 
 /// Hands out what the home has said. A session whose outbox is full is ended: a signal is never left out.
@@ -273,7 +291,7 @@ impl Post {
     /// [`Refusal::SessionOver`] where the home has stopped.
     pub async fn send(&self, frame: ToHome) -> Result<(), Refusal> {
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| stopped())?;
-        self.mail.send(Mail::Frame { agent: self.agent, frame, _permit: permit }).map_err(|_| stopped())
+        self.mail.send(Mail::Frame { agent: self.agent, frame, permit }).map_err(|_| stopped())
     }
 }
 

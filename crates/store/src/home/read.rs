@@ -119,7 +119,7 @@ impl<B: Backend> Home<B> {
         version: Version,
         now: Millis,
     ) -> Result<Answer, Refusal> {
-        self.load(name, now)?;
+        self.load_known(name, now)?;
         let ledger = self.known(name)?;
         let Some(edition) = ledger.edition(version).copied() else {
             let oldest = ledger.past.first().unwrap_or(&ledger.current).version;
@@ -131,7 +131,7 @@ impl<B: Backend> Home<B> {
 
     /// What is known of an artifact.
     pub(super) fn history(&mut self, name: &Name, now: Millis) -> Result<Answer, Refusal> {
-        self.load(name, now)?;
+        self.load_known(name, now)?;
         let ledger = self.known(name)?;
         let record = self.records.get(name).and_then(|slot| slot.record.as_ref());
         Ok(Answer::History(Box::new(History {
@@ -182,6 +182,13 @@ impl<B: Backend> Home<B> {
     pub(super) fn line(&self, name: &Name, agent: AgentId) -> Line {
         let record = self.records.get(name).and_then(|slot| slot.record.as_ref());
         record.map_or(Line::Invalid, |record| record.line(agent))
+    }
+
+    /// Brings the record of a name into memory if there is one.
+    fn load_known(&mut self, name: &Name, now: Millis) -> Result<(), Refusal> {
+        self.load(name, now)?;
+        self.forget_absent(name);
+        Ok(())
     }
 
     fn known(&self, name: &Name) -> Result<&Ledger, Refusal> {

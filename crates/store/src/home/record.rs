@@ -179,6 +179,13 @@ impl<B: Backend> Home<B> {
         self.take_in(name, entry, now)
     }
 
+    /// Keeps nothing of a name that was asked for and does not exist: there is no bound on such names.
+    pub(super) fn forget_absent(&mut self, name: &Name) {
+        if self.records.get(name).is_some_and(|slot| slot.record.is_none()) {
+            self.records.remove(name);
+        }
+    }
+
     /// Takes in what the storage has.
     pub(super) fn take_in(&mut self, name: &Name, entry: Option<Entry>, now: Millis) -> Result<(), Refusal> {
         let revision = entry.as_ref().map(|entry| entry.revision);

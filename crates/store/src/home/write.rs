@@ -140,6 +140,7 @@ impl<B: Backend> Home<B> {
         let mut slots = Vec::with_capacity(members.len());
         for Member { name, .. } in members {
             self.load(name, now)?;
+            self.forget_absent(name);
             let slot = self.records.get(name).filter(|slot| slot.record.is_some());
             slots.push(slot.cloned().ok_or_else(|| conflict(name, Conflict::UnknownArtifact))?);
         }

@@ -4,9 +4,11 @@ use std::convert::Infallible;
 use std::sync::RwLock;
 
 use bytes::Bytes;
+use lrrc_store::fault::{Faults, FaultyDisk};
 use lrrc_store::gc::{self, GcError, Swept};
 use lrrc_store::{
-    Backend, Batch, Content, ContentError, ContentRules, Digest, Expect, MemoryBackend, Placed, Write,
+    Backend, Batch, Content, ContentError, ContentRules, Digest, Expect, MemoryBackend, Placed, RedbBackend,
+    Write,
 };
 
 const RULES: ContentRules = ContentRules { inline_bytes_max: 8, content_bytes_max: 64, grace_ms: 100 };
@@ -183,4 +185,30 @@ fn nothing_named_is_removed_beside_commits() {
         }
     }
     assert!(removed > 10, "the collector had something to do");
+}
+
+#[test]
+fn what_a_deletion_left_goes_after_the_deletion_is_on_the_disk() {
+    for seed in 0..20 {
+        let (disk, content) = (FaultyDisk::new(Faults::default()), Content::in_memory(RULES).unwrap());
+        let backend = RedbBackend::with_storage(disk.clone(), "a disk").unwrap();
+        let placed = content.put(LARGE.into(), 0).unwrap();
+        name(&backend, "plan", &[&placed], 0);
+        backend.commit(&Batch::of([Write::delete("plan", Expect::Any)]).volatile()).unwrap();
+        assert_eq!(collect(&backend, &content, 1_000).removed, 1);
+        let after = RedbBackend::with_storage(disk.after_power_loss(seed), "after a power loss").unwrap();
+        assert_eq!(after.get("plan").unwrap(), None, "its content is gone");
+    }
+}
+
+#[test]
+fn a_place_keeps_the_contents_of_one_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let content = || Content::in_folder(folder.path(), RULES).unwrap();
+    let (ours, theirs) = (MemoryBackend::new(), MemoryBackend::new());
+    content().belong_to(&ours).unwrap();
+    content().belong_to(&ours).unwrap();
+    let refused = content().belong_to(&theirs).unwrap_err();
+    assert!(matches!(&refused, ContentError::Foreign { .. }), "{refused}");
+    assert!(refused.to_string().contains(folder.path().to_str().unwrap()), "{refused}");
 }

@@ -125,37 +125,30 @@ pub(crate) fn run(args: &ServeArgs) -> miette::Result<()> {
     let limits = Limits { content_bytes_max: args.content_mib.saturating_mul(1 << 20), ..Limits::default() };
     make_folder(&args.place.folder)?;
     let (config, clock, runtime) = (HomeConfig { rules, limits }, Clock::start(), runtime()?);
-    let listener = runtime.block_on(Listener::open(&args.place.address())).into_diagnostic()?;
     if args.memory {
         let content = Content::in_memory(content_rules(&config)).into_diagnostic()?;
         let home = Home::open(MemoryBackend::new(), content, config, clock.now()).into_diagnostic()?;
-        return work(args, home, clock, listener, &runtime);
+        return work(args, home, clock, &runtime);
     }
     if !args.etcd.is_empty() {
-        return serve_etcd(args, config, clock, listener, &runtime);
+        return serve_etcd(args, config, clock, &runtime);
     }
     let home = open_home(&args.place.folder, args.contents.address(), config, clock)?;
-    work(args, home, clock, listener, &runtime)
+    work(args, home, clock, &runtime)
 }
 
 #[cfg(feature = "etcd")]
-fn serve_etcd(
-    args: &ServeArgs,
-    config: HomeConfig,
-    clock: Clock,
-    listener: Listener,
-    runtime: &Runtime,
-) -> miette::Result<()> {
+fn serve_etcd(args: &ServeArgs, config: HomeConfig, clock: Clock, runtime: &Runtime) -> miette::Result<()> {
     let (endpoints, tls) = (args.etcd.clone(), args.etcd_tls.checked());
     let etcd = EtcdConfig { endpoints, tls, ..EtcdConfig::at("") };
     let backend = EtcdBackend::connect(&etcd).map_err(|error| miette!("{error}"))?;
-    let content = open_content(&args.place.folder, args.contents.address(), &config)?;
+    let content = open_content(&args.place.folder, args.contents.address(), &config, &backend)?;
     let home = Home::open(backend, content, config, clock.now()).into_diagnostic()?;
-    work(args, home, clock, listener, runtime)
+    work(args, home, clock, runtime)
 }
 
 #[cfg(not(feature = "etcd"))]
-fn serve_etcd(args: &ServeArgs, _: HomeConfig, _: Clock, _: Listener, _: &Runtime) -> miette::Result<()> {
+fn serve_etcd(args: &ServeArgs, _: HomeConfig, _: Clock, _: &Runtime) -> miette::Result<()> {
     let EtcdTlsArgs { etcd_ca, etcd_cert, etcd_key } = &args.etcd_tls;
     let files = [etcd_ca, etcd_cert, etcd_key].into_iter().flatten();
     let files: String = files.map(|file| format!(" with {}", file.display())).collect();
@@ -170,13 +163,14 @@ fn work<B: Backend + 'static>(
     args: &ServeArgs,
     home: Home<B>,
     clock: Clock,
-    listener: Listener,
     runtime: &Runtime,
 ) -> miette::Result<()> {
     let home = match &args.trace {
         Some(path) => home.with_trace(Trace::create(path).into_diagnostic()?),
         None => home,
     };
+    // Only who has the store open may take the place: a second daemon fails before it comes here.
+    let listener = runtime.block_on(Listener::open(&args.place.address())).into_diagnostic()?;
     let _inside = runtime.enter();
     let interrupted = interrupted()?;
     println!("listening at {}", listener.place());
