@@ -185,7 +185,7 @@ impl Content {
         let folder = folder.as_ref();
         let place = folder.display().to_string();
         let fault = |why: String| ContentError::Place { place: place.clone(), why };
-        std::fs::create_dir_all(folder).map_err(|error| fault(error.to_string()))?;
+        make_private(folder).map_err(|error| fault(error.to_string()))?;
         let objects = LocalFileSystem::new_with_prefix(folder).map_err(|error| fault(error.to_string()))?;
         let objects = Arc::new(objects.with_fsync(true).with_automatic_cleanup(true));
         Ok(Self { folder: Some(folder.to_owned()), ..Self::new(objects, place, rules)? })
@@ -300,12 +300,10 @@ impl Content {
     /// # Errors
     /// [`ContentError::Missing`], [`ContentError::Damaged`], or that a store failed.
     pub fn get(&self, backend: &dyn Backend, digest: &Digest) -> Result<Bytes, ContentError> {
-        let content = match backend.blob(digest)? {
-            Some(content) => content,
-            None => self.get_object(digest)?,
-        };
-        let actual = digest_of(&content);
-        if actual == *digest { Ok(content) } else { Err(ContentError::Damaged { digest: *digest, actual }) }
+        match backend.blob(digest)? {
+            Some(content) => checked(digest, content),
+            None => self.get_object(digest),
+        }
     }
 
     /// A put is named within half the grace, and reused within half of that half.
@@ -318,6 +316,7 @@ impl Content {
             let newest = self.puts_of(digest).await?.into_iter().max();
             if let Some(put_ms) =
                 newest.filter(|put_ms| put_ms.saturating_add(self.rules.grace_ms / 4) >= now_ms)
+                && self.holds(digest, put_ms, content).await
             {
                 return Ok(put_ms);
             }
@@ -331,20 +330,32 @@ impl Content {
         })
     }
 
-    /// A newer put may replace the one that was listed, and the collector remove that: then the list is read again.
+    /// Whether an earlier put still has these bytes: writing a damaged content again repairs it.
+    async fn holds(&self, digest: &Digest, put_ms: u64, content: &Bytes) -> bool {
+        let found = async { self.objects.get(&object(digest, put_ms)).await?.bytes().await };
+        found.await.is_ok_and(|found| found == *content)
+    }
+
+    /// The bytes of the newest put that is whole. A newer put may replace one that was listed, and the collector remove
+    /// that: then the list is read again.
     fn get_object(&self, digest: &Digest) -> Result<Bytes, ContentError> {
-        let mut tried = None;
+        let (mut tried, mut fault) = (Vec::new(), ContentError::Missing { digest: *digest });
         loop {
-            let newest = self.run(self.puts_of(digest))?.into_iter().max();
-            let Some(put_ms) = newest.filter(|newest| Some(*newest) != tried) else {
-                return Err(ContentError::Missing { digest: *digest });
+            let puts = self.run(self.puts_of(digest))?;
+            let Some(put_ms) = puts.into_iter().filter(|put_ms| !tried.contains(put_ms)).max() else {
+                return Err(fault);
             };
+            tried.push(put_ms);
             let found = self
                 .runtime
                 .block_on(async { self.objects.get(&object(digest, put_ms)).await?.bytes().await });
             match found {
-                Err(object_store::Error::NotFound { .. }) => tried = Some(put_ms),
-                found => return found.map_err(|source| self.fault(source)),
+                Err(object_store::Error::NotFound { .. }) => {}
+                Err(source) => return Err(self.fault(source)),
+                Ok(content) => match checked(digest, content) {
+                    Ok(content) => return Ok(content),
+                    Err(damaged) => fault = damaged,
+                },
             }
         }
     }
@@ -384,6 +395,11 @@ impl Content {
     }
 }
 
+fn checked(digest: &Digest, content: Bytes) -> Result<Bytes, ContentError> {
+    let actual = digest_of(&content);
+    if actual == *digest { Ok(content) } else { Err(ContentError::Damaged { digest: *digest, actual }) }
+}
+
 /// A folder that a put has made may go with the last put that the collector removes from it, before the new one is there.
 fn has_lost_its_folder(error: &object_store::Error) -> bool {
     let mut cause: Option<&dyn Error> = Some(error);
@@ -394,6 +410,14 @@ fn has_lost_its_folder(error: &object_store::Error) -> bool {
         cause = error.source();
     }
     false
+}
+
+/// Makes a folder that nobody but its user may enter. One that is there keeps its mode.
+fn make_private(folder: &FilePath) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(folder)
 }
 
 fn folder(digest: &Digest) -> Path {

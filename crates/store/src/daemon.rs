@@ -102,10 +102,7 @@ impl Connection {
     fn new(stream: Stream, handle: &Handle) -> Self {
         let (reader, writer) = stream.into_halves();
         let frame_bytes_max = handle.limits().frame_bytes_max();
-        Self {
-            source: FramedRead::new(reader, Frames::new(frame_bytes_max)),
-            wire: Wire::new(writer, frame_bytes_max),
-        }
+        Self { source: FramedRead::new(reader, Frames::new(frame_bytes_max)), wire: Wire::new(writer) }
     }
 
     async fn next(&mut self) -> Result<Option<ToHome>, Refusal> {

@@ -27,7 +27,7 @@ use redb::{
 
 use super::runs::Runs;
 use super::{Backend, BackendError, Batch, BlobInfo, Change, Entry, Listing, Revision, Write};
-use file::{compact_if_sparse, create_whole, divided, unavailable};
+use file::{compact_if_sparse, create_whole, divided, guarded, not_cut_short, opening, unavailable};
 use journal::Journal;
 use recent::Recent;
 use tables::{BLOBS, FORMAT, INDEX, LOG, apply, durably, entry, forget, holds_frame, start};
@@ -113,6 +113,7 @@ impl RedbBackend {
         let file = OpenOptions::new().read(true).write(true).open(path);
         let file = file.map_err(|error| unavailable(&place, error))?;
         let storage = FileBackend::new(file).map_err(|error| unavailable(&place, error))?;
+        not_cut_short(&place, &storage)?;
         Self::divided(storage, place)
     }
 
@@ -128,8 +129,10 @@ impl RedbBackend {
     fn divided(storage: impl StorageBackend, place: String) -> Result<Self, BackendError> {
         let length = storage.len().map_err(|error| unavailable(&place, error))?;
         let (mut db, mut journal) = divided(&place, storage, SHORT_JOURNAL_BYTES)?;
-        compact_if_sparse(&mut db, length).map_err(|error| unavailable(&place, error))?;
-        let format = start(&db, &mut journal).map_err(|error| unavailable(&place, error))?;
+        let format = guarded(&place, || {
+            compact_if_sparse(&mut db, length).map_err(opening)?;
+            start(&db, &mut journal).map_err(opening)
+        })?;
         let (epoch, last_change, runs) = format.map_err(|found| BackendError::Format {
             place: place.clone(),
             why: format!("the store has format {found}, and this program reads format {FORMAT}: use the program that wrote it"),

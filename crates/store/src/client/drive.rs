@@ -13,15 +13,12 @@ use crate::agent::Happened;
 use crate::daemon::listen::{ReadHalf, Stream, WriteHalf};
 use crate::daemon::owner::{Handle, Session};
 use crate::error::StoreError;
-use crate::wire::codec::Frames;
+use crate::wire::codec::{FRAME_BYTES_MAX, Frames};
 use crate::wire::{FromHome, PROTOCOL, ToHome};
 
 /// Between two attempts to connect; it doubles up to [`PAUSE_MAX`].
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
-
-/// Longest frame that is taken from a home. A home with larger contents than this client could hold is not served.
-const FRAME_BYTES_MAX: usize = 1 << 30;
 
 /// Where the home is.
 #[derive(Debug)]

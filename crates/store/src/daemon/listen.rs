@@ -85,8 +85,12 @@ impl Drop for Listener {
 /// others, not even between two calls.
 #[cfg(unix)]
 fn bind_private(path: &Path) -> io::Result<Kind> {
-    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
 
+    if std::fs::symlink_metadata(path).is_ok_and(|there| !there.file_type().is_socket()) {
+        let why = "it is there and is no socket; choose another place, or move it away";
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, why));
+    }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let private = folder.join(format!(".lrrc-{}", std::process::id()));
     std::fs::DirBuilder::new().mode(0o700).create(&private)?;

@@ -12,7 +12,7 @@ use bytes::{Buf, BytesMut};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::listen::WriteHalf;
-use crate::wire::codec::encode;
+use crate::wire::codec::{FRAME_BYTES_MAX, encode};
 use crate::wire::{Answer, Body, FromHome, Piece, Says};
 
 /// Longest content in a frame that the home's thread writes itself, in bytes.
@@ -41,14 +41,13 @@ pub(super) enum Packet {
 #[derive(Debug)]
 pub(super) struct Wire {
     half: WriteHalf,
-    frame_bytes_max: usize,
     /// Packets that the task has not written; while there are any, it alone writes.
     queued: AtomicUsize,
 }
 
 impl Wire {
-    pub(super) fn new(half: WriteHalf, frame_bytes_max: usize) -> Arc<Self> {
-        Arc::new(Self { half, frame_bytes_max, queued: AtomicUsize::new(0) })
+    pub(super) fn new(half: WriteHalf) -> Arc<Self> {
+        Arc::new(Self { half, queued: AtomicUsize::new(0) })
     }
 
     /// Writes a frame out of turn, the last one: from here on no other thread writes.
@@ -76,7 +75,7 @@ impl Wire {
 
     fn frame(&self, frame: &FromHome) -> io::Result<BytesMut> {
         let mut bytes = BytesMut::new();
-        encode(frame, self.frame_bytes_max, &mut bytes).map_err(io::Error::other)?;
+        encode(frame, FRAME_BYTES_MAX, &mut bytes).map_err(io::Error::other)?;
         Ok(bytes)
     }
 

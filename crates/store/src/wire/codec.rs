@@ -10,6 +10,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio_util::codec::length_delimited::LengthDelimitedCodec;
 use tokio_util::codec::{Decoder, Encoder};
 
+/// Longest frame that goes from a home to an agent. A home takes frames of its own, lower bound; what it has taken under a
+/// higher one, or in an earlier run, it still gives.
+pub(crate) const FRAME_BYTES_MAX: usize = 1 << 30;
+
 /// Length of a length.
 const LENGTH_BYTES: usize = 4;
 

@@ -212,3 +212,21 @@ fn a_place_keeps_the_contents_of_one_store() {
     assert!(matches!(&refused, ContentError::Foreign { .. }), "{refused}");
     assert!(refused.to_string().contains(folder.path().to_str().unwrap()), "{refused}");
 }
+
+#[test]
+fn a_damaged_content_is_whole_again_when_it_is_written_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (backend, content) = (MemoryBackend::new(), Content::in_folder(folder.path(), RULES).unwrap());
+    let placed = content.put(LARGE.into(), 7).unwrap();
+    let name = placed.digest.to_string();
+    let file = folder.path().join("blobs").join(&name[..2]).join(&name).join(format!("{:016x}", 7));
+    for (damaged, now_ms) in [("", 7), ("longer than what rides alonG", 8), ("cut", 9)] {
+        std::fs::write(&file, damaged).unwrap();
+        content.put(LARGE.into(), now_ms).unwrap();
+        assert_eq!(content.get(&backend, &placed.digest).unwrap(), LARGE);
+    }
+    // An older put that is whole stands in for a newer one that is not.
+    std::fs::write(&file, LARGE).unwrap();
+    std::fs::write(file.with_file_name(format!("{:016x}", 99)), "cut").unwrap();
+    assert_eq!(content.get(&backend, &placed.digest).unwrap(), LARGE);
+}

@@ -108,6 +108,59 @@ fn frames_of_earlier_laps_and_runs_are_not_taken_again() {
 }
 
 /// A megabyte that is its own.
+/// A store in which a process that was killed left ten commits in the journal: its bytes.
+fn ten_commits() -> (TempDir, Vec<u8>) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = RedbBackend::open(folder.path().join("store")).unwrap();
+    for at in 0..10 {
+        store.commit(&Batch::of([Write::put(format!("k{at}"), Expect::Absent, "x".repeat(5000))])).unwrap();
+    }
+    let bytes = std::fs::read(folder.path().join("store")).unwrap();
+    (folder, bytes)
+}
+
+/// What opening a file of these bytes gives: how many records, or why not.
+fn opened(bytes: &[u8]) -> Result<usize, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    std::fs::write(&path, bytes).unwrap();
+    let store = RedbBackend::open(&path).map_err(|error| error.to_string())?;
+    Ok(store.list("").unwrap().entries.len())
+}
+
+#[test]
+fn a_damaged_commit_before_others_is_said_and_a_torn_last_one_is_not() {
+    let (_folder, whole) = ten_commits();
+    assert_eq!(opened(&whole), Ok(10));
+    // Each frame has two blocks behind the first of the file.
+    for (frame, expected) in [(0, None), (4, None), (8, None), (9, Some(9))] {
+        let mut damaged = whole.clone();
+        damaged[4096 + frame * 8192 + 100] ^= 0xff;
+        let found = opened(&damaged);
+        match expected {
+            Some(records) => assert_eq!(found, Ok(records)),
+            None => {
+                let why = found.unwrap_err();
+                let place = format!("byte {}", 4096 + frame * 8192);
+                assert!(why.contains(&place) && why.contains("damaged"), "{why}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_file_that_lost_its_end_is_no_new_store() {
+    let (folder, whole) = ten_commits();
+    let journal_ends = 4096 + (4 << 20);
+    for length in [0, 100, 4096, 1 << 20, journal_ends - 1, journal_ends, journal_ends + 4096] {
+        let path = folder.path().join(length.to_string());
+        std::fs::write(&path, &whole[..length]).unwrap();
+        let why = RedbBackend::open(&path).unwrap_err().to_string();
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), length as u64, "it is left as it is");
+        assert!(why.contains("copy of the file"), "{length}: {why}");
+    }
+}
+
 fn megabyte(number: u8) -> Vec<u8> {
     vec![number; 1 << 20]
 }

@@ -3,7 +3,7 @@
 use futures_util::{SinkExt, StreamExt};
 use lrrc_store::wire::codec::Frames;
 use lrrc_store::wire::{FromHome, PROTOCOL, Payload, Request, Says, Ticket, ToHome};
-use lrrc_store::{Address, HomeConfig, Limits, Refusal};
+use lrrc_store::{Address, HomeConfig, Limits, Listener, Refusal};
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio_util::codec::Framed;
@@ -90,6 +90,46 @@ fn a_content_that_its_name_would_cut_too_finely_is_kept_whole() {
             }
         }
     });
+}
+
+#[test]
+fn what_a_higher_limit_took_is_read_under_a_lower_one() {
+    in_house(HomeConfig::default(), |mut house| async move {
+        let text = "x".repeat(3 << 20);
+        house.client().await.create(&name("long"), text.clone()).await.unwrap();
+        house.stop().await;
+        house.config.limits.content_bytes_max = 1000;
+        house.start(None).await;
+        let client = house.client().await;
+        assert_eq!(client.read(&name("long")).await.unwrap().bytes, text.as_bytes());
+        client.create(&name("longer"), text).await.unwrap_err();
+    });
+}
+
+#[test]
+fn a_file_where_the_socket_should_be_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let path = folder.path().join("plan.md");
+    std::fs::write(&path, "precious").unwrap();
+    let refused = runtime.block_on(Listener::open(&Address::Unix(path.clone()))).unwrap_err().to_string();
+    assert!(refused.contains("plan.md"), "{refused}");
+    assert_eq!(std::fs::read(&path).unwrap(), b"precious");
+}
+
+#[test]
+fn a_daemon_that_ends_leaves_the_socket_of_the_next_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let path = folder.path().join("socket");
+    let open = || runtime.block_on(Listener::open(&Address::Unix(path.clone()))).unwrap();
+    let first = open();
+    std::fs::remove_file(&path).unwrap();
+    let second = open();
+    drop(first);
+    assert!(path.exists());
+    drop(second);
+    assert!(!path.exists());
 }
 
 #[test]

@@ -48,18 +48,52 @@ pub(super) fn divided(
     Ok((db, Journal::new(storage, length.unwrap_or(0))))
 }
 
-/// Opens a database and compares all its checksums. redb panics over some pages that a sound disk never gives; that is
-/// a damaged file like any other.
+/// A file gets its name when it holds a journal and an empty database: a shorter one has lost its end, and would be taken
+/// for a new store.
+pub(super) fn not_cut_short(place: &str, storage: &impl StorageBackend) -> Result<(), BackendError> {
+    let failed = |error| unavailable(place, error);
+    let (length, layout) = (storage.len().map_err(failed)?, Layout::of(storage).map_err(failed)?);
+    let why = match layout {
+        Layout::Empty => {
+            "is empty: put back a copy of the file, or remove it to begin a new store".to_owned()
+        }
+        Layout::Journaled(journal) if length <= first_byte(journal) => format!(
+            "is cut short: it has {length} bytes, and its journal alone ends at {}; put back a copy of the file",
+            first_byte(journal)
+        ),
+        _ => return Ok(()),
+    };
+    Err(BackendError::Format { place: place.to_owned(), why })
+}
+
+/// Opens a database and compares all its checksums.
 fn checked(place: &str, storage: impl StorageBackend) -> Result<Database, BackendError> {
-    let opened = catch_unwind(AssertUnwindSafe(|| {
+    guarded(place, || {
         let mut db = Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(storage)?;
         db.check_integrity()?;
         Ok(db)
-    }));
+    })
+}
+
+/// A step of the opening. redb panics over some pages that a sound disk never gives; that is a damaged file like any other.
+pub(super) fn guarded<T>(
+    place: &str,
+    step: impl FnOnce() -> Result<T, DatabaseError>,
+) -> Result<T, BackendError> {
     let damaged = |_| {
         Err(DatabaseError::Storage(StorageError::Corrupted("its pages contradict each other".to_owned())))
     };
-    opened.unwrap_or_else(damaged).map_err(|error| cannot_open(place, error))
+    let done = catch_unwind(AssertUnwindSafe(step));
+    done.unwrap_or_else(damaged).map_err(|error| cannot_open(place, error))
+}
+
+/// What an open database says, as one that is being opened says it.
+pub(super) fn opening(error: redb::Error) -> DatabaseError {
+    DatabaseError::Storage(match error {
+        redb::Error::Corrupted(why) => StorageError::Corrupted(why),
+        redb::Error::Io(error) => StorageError::Io(error),
+        other => StorageError::Io(std::io::Error::other(other)),
+    })
 }
 
 /// Gives back the room of what was removed, where it is more than half of a file of `length` bytes. redb moves pages

@@ -32,6 +32,8 @@ pub(super) struct Journal {
     epoch: u64,
     /// Number of the last frame, or of the last transaction that took the place of one.
     number: u64,
+    /// Number of the last frame that is on the disk for certain.
+    synced: u64,
     /// Where the next frame goes.
     at: u64,
     /// Frames of commits that need not be durable yet, whole blocks.
@@ -46,12 +48,15 @@ struct Payload<'b> {
     #[serde(borrow)]
     writes: Vec<(&'b str, Option<Bytes>)>,
     blobs: Vec<(Digest, Bytes)>,
+    /// The last frame that was synced before this one was written. Earlier programs did not say it.
+    #[serde(default)]
+    synced: u64,
 }
 
 impl Journal {
     /// The journal of a storage, which lies behind its first block.
     pub(super) fn new(storage: Arc<dyn StorageBackend>, length: u64) -> Self {
-        Self { storage, length, epoch: 0, number: 0, at: 0, held: Vec::new() }
+        Self { storage, length, epoch: 0, number: 0, synced: 0, at: 0, held: Vec::new() }
     }
 
     /// Begins a run after frame `number`.
@@ -72,7 +77,7 @@ impl Journal {
 
     /// The database has everything on the disk: the next lap begins.
     pub(super) fn restart(&mut self) {
-        self.at = 0;
+        (self.at, self.synced) = (0, self.number);
         self.held.clear();
     }
 
@@ -89,6 +94,7 @@ impl Journal {
             now_ms: batch.now_ms,
             writes: batch.writes.iter().map(|write| (&*write.key, write.value.clone())).collect(),
             blobs: batch.blobs.clone(),
+            synced: self.synced,
         };
         let mut frame = Vec::with_capacity(content + BLOCK_BYTES);
         frame.resize(HEADER_BYTES, 0);
@@ -122,10 +128,14 @@ impl Journal {
         self.storage.sync_data().map_err(redb::Error::Io)?;
         self.at += frames.len() as u64;
         self.number += 1;
+        self.synced = self.number;
         Ok(())
     }
 
     /// The batches that an earlier run, of `epoch`, laid down after frame `number`, with their revisions.
+    ///
+    /// # Errors
+    /// That of the disk, and [`redb::Error::Corrupted`] where a frame that was synced is not there any more.
     pub(super) fn batches(&self, epoch: u64, number: u64) -> Result<Vec<(Revision, Batch)>, redb::Error> {
         let mut frames = vec![0; usize::try_from(self.length).unwrap_or(0)];
         if !frames.is_empty() {
@@ -133,15 +143,34 @@ impl Journal {
         }
         let (mut rest, mut batches) = (&frames[..], Vec::new());
         while let Some((payload, behind)) = next(rest, epoch, number + 1 + batches.len() as u64) {
-            let Payload { revision, now_ms, writes, blobs } =
+            let Payload { revision, now_ms, writes, blobs, .. } =
                 rmp_serde::from_slice(payload).map_err(|error| fault(&error))?;
             let writes =
                 writes.into_iter().map(|(key, value)| Write { key: key.into(), expect: Expect::Any, value });
             batches.push((revision, Batch { writes: writes.collect(), blobs, now_ms, durable: true }));
             rest = behind;
         }
+        let lost = number + 1 + batches.len() as u64;
+        if was_synced(rest, epoch, lost) {
+            let at = BLOCK_BYTES + frames.len() - rest.len();
+            let why = format!(
+                "the journal at byte {at}: commit {lost} of run {epoch} is damaged, and later ones are there"
+            );
+            return Err(redb::Error::Corrupted(why));
+        }
         Ok(batches)
     }
+}
+
+/// Whether some later frame says that frame `number` was on the disk before it. Frames that were written together are not
+/// proof: a power loss keeps any of them.
+fn was_synced(blocks: &[u8], epoch: u64, number: u64) -> bool {
+    let later = blocks.chunks(BLOCK_BYTES).enumerate().filter_map(|(at, block)| {
+        let found = u64::from_be_bytes(block.get(8..16)?.try_into().ok()?);
+        let (payload, _) = next(&blocks[at * BLOCK_BYTES..], epoch, found).filter(|_| found > number)?;
+        rmp_serde::from_slice::<Payload<'_>>(payload).ok()
+    });
+    later.into_iter().any(|frame| frame.synced >= number)
 }
 
 /// The payload of the frame that lies first in `blocks`, if it is the one that is asked for, and what lies behind it.
