@@ -1,5 +1,7 @@
 //! Bad input: each is refused with its values, and nothing changes.
 
+use std::time::Duration;
+
 use futures_util::{SinkExt, StreamExt};
 use lrrc_store::wire::codec::Frames;
 use lrrc_store::wire::{FromHome, PROTOCOL, Payload, Request, Says, Ticket, ToHome};
@@ -103,6 +105,30 @@ fn what_a_higher_limit_took_is_read_under_a_lower_one() {
         let client = house.client().await;
         assert_eq!(client.read(&name("long")).await.unwrap().bytes, text.as_bytes());
         client.create(&name("longer"), text).await.unwrap_err();
+    });
+}
+
+#[test]
+fn who_does_not_take_answers_is_not_answered_further() {
+    let limits = Limits { pending_max: 2, ..Limits::default() };
+    in_house(HomeConfig { limits, ..HomeConfig::default() }, |house| async move {
+        let client = house.client().await;
+        client.create(&name("long"), "x".repeat(4 << 20)).await.unwrap();
+        let mut greedy = Framed::new(raw(&house).await, Frames::<FromHome, ToHome>::new(16 << 20));
+        greedy.send(ToHome::Hello { protocol: PROTOCOL }).await.unwrap();
+        let read = Request::Read { name: name("long"), have: None, sections: vec![], parts: vec![] };
+        let create = Request::Create { name: name("last"), content: "it is done".into() };
+        for (ticket, request) in (1..).zip([read.clone(), read.clone(), read.clone(), read, create]) {
+            greedy.send(ToHome::Ask { ticket: Ticket(ticket), request }).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        client.read(&name("last")).await.expect_err("four answers lie before it");
+        let mut answers = 0;
+        while answers < 5 {
+            let frame = greedy.next().await.unwrap().unwrap();
+            answers += usize::from(matches!(frame.says, Says::Answer { outcome: Ok(_), .. }));
+        }
+        assert_eq!(client.read(&name("last")).await.unwrap().bytes, "it is done");
     });
 }
 
