@@ -109,6 +109,18 @@ pub enum ContentError {
         /// The object that says whose they are.
         object: &'static str,
     },
+    /// Nothing of this store lies there, and it has put contents elsewhere.
+    #[error(
+        "the contents of this store lie at {recorded}, and nothing of it at {place}: give that place, or move them with their object {object:?}"
+    )]
+    Elsewhere {
+        /// What was given.
+        place: String,
+        /// Where they were last.
+        recorded: String,
+        /// The object that says whose they are.
+        object: &'static str,
+    },
     /// The folder of the contents cannot be tidied.
     #[error("the content store at {place}: {source}")]
     Folder {

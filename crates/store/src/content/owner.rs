@@ -12,6 +12,9 @@ use crate::backend::{Backend, BackendError, Batch, Expect, Write};
 /// Under which key the id of a store lies.
 const STORE_ID: &str = "meta/store_id";
 
+/// Under which key the place of a store's contents lies, as it was given last.
+const PLACE: &str = "meta/contents";
+
 /// The object that says whose contents lie beside it.
 const OWNER: &str = "store-id";
 
@@ -20,17 +23,26 @@ impl Content {
     /// that share a place would remove each other's contents. Several homes of one backend are one store.
     ///
     /// # Errors
-    /// [`ContentError::Foreign`] where the contents of another store lie here, and what the two stores say.
+    /// [`ContentError::Foreign`] where the contents of another store lie here, [`ContentError::Elsewhere`] where those of
+    /// this one lie in another place, and what the two stores say.
     pub fn belong_to(&self, backend: &impl Backend) -> Result<(), ContentError> {
         let ours = store_id(backend)?;
-        let theirs = match self.owner()? {
-            Some(theirs) => theirs,
-            None => {
+        let before = backend.get(PLACE)?;
+        let theirs = match (self.owner()?, &before) {
+            (Some(theirs), _) => theirs,
+            (None, Some(before)) => {
+                let recorded = String::from_utf8_lossy(&before.value).into_owned();
+                return Err(ContentError::Elsewhere { place: self.place.clone(), recorded, object: OWNER });
+            }
+            (None, None) => {
                 self.run(self.claim_place(ours.clone()))?;
                 self.owner()?.unwrap_or_default()
             }
         };
         if theirs == ours {
+            if before.is_none_or(|before| before.value != self.place) {
+                backend.commit(&Batch::of([Write::put(PLACE, Expect::Any, self.place.clone())]))?;
+            }
             return Ok(());
         }
         let [theirs, ours] = [theirs, ours].map(|id| String::from_utf8_lossy(&id).into_owned());

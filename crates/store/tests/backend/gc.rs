@@ -211,6 +211,15 @@ fn a_place_keeps_the_contents_of_one_store() {
     let refused = content().belong_to(&theirs).unwrap_err();
     assert!(matches!(&refused, ContentError::Foreign { .. }), "{refused}");
     assert!(refused.to_string().contains(folder.path().to_str().unwrap()), "{refused}");
+
+    let moved = folder.path().join("moved");
+    let refused = Content::in_folder(&moved, RULES).unwrap().belong_to(&ours).unwrap_err();
+    assert!(matches!(&refused, ContentError::Elsewhere { .. }), "{refused}");
+    std::fs::copy(folder.path().join("store-id"), moved.join("store-id")).unwrap();
+    Content::in_folder(&moved, RULES).unwrap().belong_to(&ours).unwrap();
+    let elsewhere =
+        Content::in_folder(folder.path().join("third"), RULES).unwrap().belong_to(&ours).unwrap_err();
+    assert!(elsewhere.to_string().contains("moved"), "{elsewhere}");
 }
 
 #[test]
