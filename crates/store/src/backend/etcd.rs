@@ -55,7 +55,7 @@ pub struct EtcdConfig {
 }
 
 impl EtcdConfig {
-    /// The store under `lrrc/` of the cluster at `endpoint`, with three seconds for a request.
+    /// The store under `lrrc/` of the cluster at `endpoint`, with five seconds for a request.
     pub fn at(endpoint: impl Into<String>) -> Self {
         Self {
             endpoints: vec![endpoint.into()],
