@@ -165,7 +165,7 @@ impl EtcdBackend {
             feed::Fault::Compacted => BackendError::Compacted { after, oldest: current },
             feed::Fault::Failed(error) => unavailable(&self.place, chain(&error)),
             feed::Fault::Late => {
-                let why = format!("the watch did not reach revision {current} within {:?}", self.timeout);
+                let why = format!("the watch did not reach revision {current} in time");
                 unavailable(&self.place, why)
             }
         }
@@ -311,14 +311,13 @@ impl Backend for EtcdBackend {
 
     fn changes(&self, after: Revision, max: usize) -> Result<Vec<Change>, BackendError> {
         let marks = self.followable(after)?;
-        let reached = self.feed.reach(marks.head, self.timeout);
-        let found = reached.and_then(|()| self.feed.after(after));
-        Ok(super::whole_commits(found.map_err(|fault| self.feed_fault(fault, after, marks.current))?, max))
+        let page = self.feed.page(after, max, marks.head, self.timeout);
+        Ok(super::whole_commits(page.map_err(|fault| self.feed_fault(fault, after, marks.current))?, max))
     }
 
     fn wait(&self, after: Revision, timeout: Duration) -> Result<bool, BackendError> {
         let marks = self.followable(after)?;
-        let waited = self.feed.wait(after, timeout);
+        let waited = self.feed.wait(after, marks.head, timeout);
         waited.map_err(|fault| self.feed_fault(fault, after, marks.current))
     }
 

@@ -1,5 +1,6 @@
 //! The backend over etcd: the suite, and what only a cluster does.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use lrrc_store::{Backend, BackendError, Batch, EtcdBackend, EtcdConfig, Expect, Write};
@@ -41,6 +42,43 @@ fn machines_see_each_others_commits() {
     let late = one.commit(&Batch::of([Write::put("plan", Expect::At(stands), "3")]));
     assert!(matches!(late, Err(BackendError::Lost { .. })), "{late:?}");
     assert_eq!(server.open("another root").list("").unwrap().entries, []);
+}
+
+#[test]
+fn a_reader_that_is_far_behind_comes_to_the_end() {
+    const CHANGES: usize = 40_000;
+    let Some(server) = EtcdServer::start() else { return };
+    let [writer, reader] = [(); 2].map(|()| server.open("behind"));
+    let start = writer.revision().unwrap();
+    let mut at = 0;
+    while at < CHANGES {
+        let end = CHANGES.min(at + 127);
+        let writes = (at..end).map(|at| Write::put(at.to_string(), Expect::Absent, "1"));
+        writer.commit(&Batch::of(writes)).unwrap();
+        at = end;
+    }
+    let newest = writer.revision().unwrap();
+    let is_done = AtomicBool::new(false);
+    let read = std::thread::scope(|scope| {
+        // As the thread does that wakes a home.
+        scope.spawn(|| {
+            while !is_done.load(Ordering::Relaxed) {
+                let _ = reader.wait(newest, Duration::from_millis(20));
+            }
+        });
+        let (mut after, mut read) = (start, 0);
+        let outcome = loop {
+            match reader.changes(after, 1024) {
+                Ok(page) if page.is_empty() => break Ok(read),
+                Ok(page) => (after, read) = (page[page.len() - 1].revision, read + page.len()),
+                Err(error) => break Err(error.to_string()),
+            }
+        };
+        is_done.store(true, Ordering::Relaxed);
+        outcome
+    });
+    assert_eq!(read, Ok(CHANGES));
+    assert_eq!(reader.changes(start, CHANGES).unwrap().len(), CHANGES, "in one page");
 }
 
 #[test]
