@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lrrc_coherence::{AgentId, Conflict, Digest, Millis, Rules};
+use lrrc_coherence::{AgentId, Conflict, Digest, Mark, Millis, Rules};
 use lrrc_store::wire::{Answer, Basis, Change, Claimed, PROTOCOL, Request, Says, Ticket, ToHome};
 use lrrc_store::{
-    Backend, BackendError, Batch, BlobInfo, Content, ContentRules, Entry, Home, HomeConfig, Listing,
-    MemoryBackend, Refusal, Revision,
+    Backend, BackendError, Batch, BlobInfo, Content, ContentRules, Entry, Expect, Home, HomeConfig, Listing,
+    MemoryBackend, Refusal, Revision, Write,
 };
 
 use crate::house::name;
@@ -113,6 +113,32 @@ fn agents_of_one_home_are_told_of_the_writes_of_the_other() {
 fn claimed(answer: Result<Answer, Refusal>) -> Claimed {
     let Ok(Answer::Acquired(claim)) = answer else { panic!("{answer:?}") };
     claim
+}
+
+#[test]
+fn a_page_that_ends_before_a_larger_commit_does_not_confirm_that_commit() {
+    let [(mut here, writer), (mut there, reader)] = homes();
+    let Ok(Answer::Committed(made)) = here.handle(writer, create("one"), Millis(1)) else { panic!() };
+    let other = Request::Create { name: name("other"), content: "one".into() };
+    let Ok(Answer::Committed(beside)) = here.handle(writer, other, Millis(1)) else { panic!() };
+    there.handle(reader, read(), Millis(2)).unwrap();
+    there.follow(Millis(3));
+    let store = here.backend();
+    for at in 0..1023 {
+        store.commit(&Batch::of([Write::put("meta/noise", Expect::Any, at.to_string())])).unwrap();
+    }
+    let member = |name, mark: Mark| Change {
+        name,
+        basis: Basis::Unchanged { expected: mark.stamp },
+        content: "two".into(),
+    };
+    let both = vec![member(name("other"), beside.mark), member(name("plan"), made.mark)];
+    here.handle(writer, Request::CommitAll(both), Millis(4)).unwrap();
+    there.outbox();
+    there.follow(Millis(5));
+    let said = there.outbox();
+    let told = |says: &Says| matches!(says, Says::Invalidate { name: old, .. } if *old == name("plan"));
+    assert!(said.iter().any(|(_, frame)| told(&frame.says)), "{said:?}");
 }
 
 #[test]
