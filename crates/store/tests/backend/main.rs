@@ -4,6 +4,8 @@ mod conformance;
 #[cfg(feature = "etcd")]
 mod etcd;
 #[cfg(feature = "etcd")]
+mod etcd_homes;
+#[cfg(feature = "etcd")]
 mod etcd_server;
 #[cfg(feature = "etcd")]
 mod etcd_tls;
