@@ -56,6 +56,7 @@ impl<B: Backend> Home<B> {
             Ok(()) => {
                 self.feed.applied_at = now;
                 self.end_leases(now);
+                self.end_orphans(now);
             }
             Err(BackendError::Compacted { .. }) => self.feed_lost(now),
             Err(_) => {}
@@ -83,6 +84,9 @@ impl<B: Backend> Home<B> {
 
     fn take_in_change(&mut self, change: &Change, now: Millis) {
         self.feed.applied = self.feed.applied.max(change.revision);
+        if self.take_in_block(change, now) {
+            return;
+        }
         let Some(name) = artifact(&change.key) else { return };
         let known = self.records.get(&name);
         if known.is_some_and(|slot| slot.revision.is_none_or(|known| known < change.revision)) {
@@ -110,6 +114,7 @@ impl<B: Backend> Home<B> {
         }
         self.records.clear();
         self.claimed.clear();
+        self.forget_peers();
         self.feed = Feed::new(revision, now);
     }
 

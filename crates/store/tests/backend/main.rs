@@ -2,6 +2,8 @@
 
 mod conformance;
 #[cfg(feature = "etcd")]
+mod cut;
+#[cfg(feature = "etcd")]
 mod etcd;
 #[cfg(feature = "etcd")]
 mod etcd_homes;

@@ -12,9 +12,9 @@ use lrrc_store::{
 
 use crate::house::name;
 
-/// A memory that several homes serve.
+/// A memory that several homes serve. It takes no home for lost: a test deletes what one has announced.
 #[derive(Clone)]
-struct Common(Arc<MemoryBackend>);
+pub(crate) struct Common(Arc<MemoryBackend>);
 
 impl Backend for Common {
     fn epoch(&self) -> Option<u32> {
@@ -38,6 +38,9 @@ impl Backend for Common {
     fn wait(&self, after: Revision, timeout: Duration) -> Result<bool, BackendError> {
         self.0.wait(after, timeout)
     }
+    fn announce(&self, key: &str) -> Result<bool, BackendError> {
+        self.0.commit(&Batch::of([Write::put(key, Expect::Absent, "")])).map(|_| true)
+    }
     fn compact(&self, through: Revision) -> Result<(), BackendError> {
         self.0.compact(through)
     }
@@ -53,26 +56,28 @@ impl Backend for Common {
 }
 
 /// Homes, each with one agent.
-fn homes<const N: usize>() -> [(Home<Common>, AgentId); N] {
+pub(crate) fn homes<const N: usize>() -> [(Home<Common>, AgentId); N] {
     let common = Common(Arc::new(MemoryBackend::new()));
-    [(); N].map(|()| {
-        let content = Content::in_memory(ContentRules::default()).unwrap();
-        let config =
-            HomeConfig { rules: Rules { lease_ms: 1000, ..Rules::default() }, ..HomeConfig::default() };
-        let mut home = Home::open(common.clone(), content, config, Millis(0)).unwrap();
-        let agent = home.join(PROTOCOL, Millis(0)).unwrap();
-        (home, agent)
-    })
+    [(); N].map(|()| home_of(&common))
 }
 
-fn conflict(refused: Result<Answer, Refusal>) -> Conflict {
+/// One more home, with an agent.
+pub(crate) fn home_of(common: &Common) -> (Home<Common>, AgentId) {
+    let content = Content::in_memory(ContentRules::default()).unwrap();
+    let config = HomeConfig { rules: Rules { lease_ms: 1000, ..Rules::default() }, ..HomeConfig::default() };
+    let mut home = Home::open(common.clone(), content, config, Millis(0)).unwrap();
+    let agent = home.join(PROTOCOL, Millis(0)).unwrap();
+    (home, agent)
+}
+
+pub(crate) fn conflict(refused: Result<Answer, Refusal>) -> Conflict {
     match refused.unwrap_err() {
         Refusal::Conflict { conflict, .. } => *conflict,
         other => panic!("{other}"),
     }
 }
 
-fn create(content: &str) -> Request {
+pub(crate) fn create(content: &str) -> Request {
     Request::Create { name: name("plan"), content: content.to_owned().into() }
 }
 
@@ -191,7 +196,7 @@ fn a_claim_at_one_home_holds_at_the_other_until_its_lease_is_over() {
 }
 
 /// Who was told that the claim is its own.
-fn acquired(home: &mut Home<Common>) -> Vec<AgentId> {
+pub(crate) fn acquired(home: &mut Home<Common>) -> Vec<AgentId> {
     let said = home
         .outbox()
         .into_iter()
