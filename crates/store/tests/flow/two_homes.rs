@@ -116,8 +116,10 @@ fn agents_of_one_home_are_told_of_the_writes_of_the_other() {
 }
 
 fn claimed(answer: Result<Answer, Refusal>) -> Claimed {
-    let Ok(Answer::Acquired(claim)) = answer else { panic!("{answer:?}") };
-    claim
+    match answer {
+        Ok(Answer::Acquired(claim)) => claim,
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
