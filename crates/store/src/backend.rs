@@ -341,6 +341,20 @@ pub trait Backend: Send + Sync {
     /// [`BackendError::Compacted`], as [`changes`](Self::changes) would say.
     fn wait(&self, after: Revision, timeout: Duration) -> Result<bool, BackendError>;
 
+    /// Puts a record that goes by itself when the process behind this handle is gone, or has been cut off from the backend
+    /// for some seconds; the feed shows both. The key is one that was never used. A backend that serves one home alone has
+    /// nobody to tell, and does nothing.
+    ///
+    /// # Returns
+    /// Whether there is such a record.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    fn announce(&self, key: &str) -> Result<bool, BackendError> {
+        let _ = key;
+        Ok(false)
+    }
+
     /// Forgets the feed up to and including `through`. Records stay.
     ///
     /// # Errors

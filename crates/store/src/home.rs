@@ -8,7 +8,8 @@
 //! but its write need not survive a crash: a home that serves a store alone counts its epochs, and every claim of an
 //! earlier epoch is void.
 //!
-//! Where several homes serve one backend, a claim excludes everybody, because it is written. An exclusive copy that a read
+//! Where several homes serve one backend, each announces itself, and the claims of one that is gone are ended by the others.
+//! A claim excludes everybody, because it is written. An exclusive copy that a read
 //! gave excludes within its home alone: a read writes nothing, so two homes can each give one of the same artifact. A
 //! commit from either compares the revision of the record, so the later of two is refused as any late commit is. To
 //! exclude more, each first read would have to be a durable write.
@@ -17,6 +18,7 @@ mod chore;
 mod claim;
 mod feed;
 mod payload;
+mod peers;
 mod read;
 mod record;
 mod session;
@@ -38,6 +40,7 @@ use crate::wire::{Answer, FromHome, Request, Says, Ticket, ToHome};
 
 pub use chore::{Chore, Done};
 use feed::Feed;
+use peers::Peers;
 use record::Slot;
 use session::Session;
 pub use stored::ledger_of;
@@ -63,6 +66,7 @@ pub struct Home<B> {
     claimed: BTreeSet<Name>,
     sessions: BTreeMap<AgentId, Session>,
     ids: std::ops::Range<u32>,
+    peers: Peers,
     outbox: Vec<(AgentId, FromHome)>,
     feed: Feed,
     chores: Vec<Chore<B>>,
@@ -99,6 +103,7 @@ impl<B: Backend> Home<B> {
             claimed: BTreeSet::new(),
             sessions: BTreeMap::new(),
             ids: 0..0,
+            peers: Peers::default(),
             outbox: Vec::new(),
             feed,
             chores: Vec::new(),
@@ -268,7 +273,7 @@ impl<B: Backend> Home<B> {
         }
     }
 
-    /// Time has passed: claims whose lease is over end, and so do silent sessions.
+    /// Time has passed: claims end whose lease is over or whose home is gone, and so do silent sessions.
     pub fn tick(&mut self, now: Millis) {
         self.end_leases(now);
         let silence_ms = self.limits.silence_ms_max;

@@ -75,7 +75,7 @@ pub mod wire;
 pub use address::Address;
 pub use agent::{Agent, AgentConfig, Asked, Counts, Freshness, Happened, Op, Outcome, Read, SectionRead};
 #[cfg(feature = "etcd")]
-pub use backend::etcd::{Announcement, EtcdBackend, EtcdConfig, EtcdTls};
+pub use backend::etcd::{EtcdBackend, EtcdConfig, EtcdTls};
 pub use backend::memory::{MemoryBackend, MemoryDisk};
 pub use backend::redb::RedbBackend;
 pub use backend::{Backend, BackendError, Batch, BlobInfo, Change, Entry, Expect, Listing, Revision, Write};

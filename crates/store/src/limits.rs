@@ -11,7 +11,8 @@ pub struct Limits {
     pub content_bytes_max: u64,
     /// Most sections of one artifact.
     pub sections_max: usize,
-    /// Most members of one `commit_all`.
+    /// Most members of one `commit_all`. A backend may take fewer in one transaction, and then says so: etcd takes 128
+    /// operations, which are 42 members whose contents lie in it or 127 whose contents lie elsewhere.
     pub members_max: usize,
     /// Most sessions at a time.
     pub sessions_max: usize,

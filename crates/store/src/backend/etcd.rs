@@ -14,6 +14,7 @@ mod keys;
 mod lease;
 mod tls;
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -29,7 +30,7 @@ use crate::error::with_causes;
 use super::{Backend, BackendError, Batch, BlobInfo, Change, Entry, Expect, Listing, Revision, Write};
 use feed::Feed;
 use keys::{BlobMeta, Keys};
-pub use lease::Announcement;
+use lease::Presence;
 pub use tls::EtcdTls;
 
 const NAME: &str = "etcd";
@@ -52,10 +53,14 @@ pub struct EtcdConfig {
     pub tls: EtcdTls,
     /// How long one request may take, in milliseconds.
     pub timeout_ms: u64,
+    /// How long after its last sign of life a home is taken for lost by the others, in seconds. The server rounds it up to
+    /// what its elections allow, some seconds.
+    pub lease_s: u32,
 }
 
 impl EtcdConfig {
-    /// The store under `lrrc/` of the cluster at `endpoint`, with three seconds for a request.
+    /// The store under `lrrc/` of the cluster at `endpoint`, with five seconds for a request, and homes
+    /// that are lost after fifteen.
     pub fn at(endpoint: impl Into<String>) -> Self {
         Self {
             endpoints: vec![endpoint.into()],
@@ -63,6 +68,7 @@ impl EtcdConfig {
             user: None,
             tls: EtcdTls::default(),
             timeout_ms: 5_000,
+            lease_s: 15,
         }
     }
 }
@@ -77,6 +83,8 @@ pub struct EtcdBackend {
     keys: Keys,
     place: String,
     timeout: Duration,
+    lease_s: u32,
+    presence: Mutex<Option<Presence>>,
     /// Last, so that the tasks of the others end before it.
     runtime: Runtime,
 }
@@ -119,7 +127,8 @@ impl EtcdBackend {
         let keys = Keys::new(&config.root);
         let feed = Feed::new(client.watch_client().max_decoding_message_size(MESSAGE_BYTES_MAX), &keys);
         let kv = client.kv_client().max_decoding_message_size(MESSAGE_BYTES_MAX);
-        Ok(Self { feed, client, kv, keys, place, timeout, runtime })
+        let (lease_s, presence) = (config.lease_s, Mutex::default());
+        Ok(Self { feed, client, kv, keys, place, timeout, lease_s, presence, runtime })
     }
 
     /// The answer to a request, or nothing in time: the time of the connection does not count while it is made anew.
@@ -165,7 +174,7 @@ impl EtcdBackend {
             feed::Fault::Compacted => BackendError::Compacted { after, oldest: current },
             feed::Fault::Failed(error) => unavailable(&self.place, chain(&error)),
             feed::Fault::Late => {
-                let why = format!("the watch did not reach revision {current} within {:?}", self.timeout);
+                let why = format!("the watch did not reach revision {current} in time");
                 unavailable(&self.place, why)
             }
         }
@@ -311,15 +320,19 @@ impl Backend for EtcdBackend {
 
     fn changes(&self, after: Revision, max: usize) -> Result<Vec<Change>, BackendError> {
         let marks = self.followable(after)?;
-        let reached = self.feed.reach(marks.head, self.timeout);
-        let found = reached.and_then(|()| self.feed.after(after));
-        Ok(super::whole_commits(found.map_err(|fault| self.feed_fault(fault, after, marks.current))?, max))
+        let page = self.feed.page(after, max, marks.head, self.timeout);
+        Ok(super::whole_commits(page.map_err(|fault| self.feed_fault(fault, after, marks.current))?, max))
     }
 
     fn wait(&self, after: Revision, timeout: Duration) -> Result<bool, BackendError> {
         let marks = self.followable(after)?;
-        let waited = self.feed.wait(after, timeout);
+        let waited = self.feed.wait(after, marks.head, timeout);
         waited.map_err(|fault| self.feed_fault(fault, after, marks.current))
+    }
+
+    fn announce(&self, key: &str) -> Result<bool, BackendError> {
+        self.put_present(key)?;
+        Ok(true)
     }
 
     /// Compacts the whole cluster, whatever else it holds: etcd has one history.
@@ -383,6 +396,13 @@ impl EtcdBackend {
         let key = String::from_utf8_lossy(found.key());
         let why = format!("key {key:?} was not written by this program: give the store a root of its own");
         BackendError::Format { place: self.place.clone(), why }
+    }
+}
+
+/// What was announced goes at once.
+impl Drop for EtcdBackend {
+    fn drop(&mut self) {
+        self.end_presence();
     }
 }
 

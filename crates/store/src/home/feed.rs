@@ -49,26 +49,44 @@ impl<B: Backend> Home<B> {
     /// Takes in what other homes changed: their signals go out here, and watchers are told in the order of revisions.
     /// Does nothing for a home that is alone.
     pub fn follow(&mut self, now: Millis) {
-        while self.is_shared() {
-            match self.backend.changes(self.feed.applied, PAGE) {
-                Ok(changes) => {
-                    let is_last = changes.len() < PAGE;
-                    for change in changes {
-                        self.take_in_change(&change, now);
-                    }
-                    if is_last {
-                        self.feed.applied_at = now;
-                        return self.end_leases(now);
-                    }
-                }
-                Err(BackendError::Compacted { .. }) => return self.feed_lost(now),
-                Err(_) => return,
+        if !self.is_shared() {
+            return;
+        }
+        match self.take_in_changes(now) {
+            Ok(()) => {
+                self.feed.applied_at = now;
+                self.end_leases(now);
+                self.end_orphans(now);
+            }
+            Err(BackendError::Compacted { .. }) => self.feed_lost(now),
+            Err(_) => {}
+        }
+    }
+
+    /// Takes in every change until now. A page that is not full may still not be the last, because it never ends within a
+    /// commit; and one that never is the last, because others write on, must not keep the home.
+    fn take_in_changes(&mut self, now: Millis) -> Result<(), BackendError> {
+        let mut newest = None;
+        while newest.is_none_or(|newest| self.feed.applied < newest) {
+            let changes = self.backend.changes(self.feed.applied, PAGE)?;
+            if changes.is_empty() {
+                break;
+            }
+            for change in changes {
+                self.take_in_change(&change, now);
+            }
+            if newest.is_none() {
+                newest = Some(self.backend.revision()?);
             }
         }
+        Ok(())
     }
 
     fn take_in_change(&mut self, change: &Change, now: Millis) {
         self.feed.applied = self.feed.applied.max(change.revision);
+        if self.take_in_block(change, now) {
+            return;
+        }
         let Some(name) = artifact(&change.key) else { return };
         let known = self.records.get(&name);
         if known.is_some_and(|slot| slot.revision.is_none_or(|known| known < change.revision)) {
@@ -96,6 +114,7 @@ impl<B: Backend> Home<B> {
         }
         self.records.clear();
         self.claimed.clear();
+        self.forget_peers();
         self.feed = Feed::new(revision, now);
     }
 

@@ -50,6 +50,11 @@ pub(super) fn storage(error: BackendError) -> Refusal {
     let message = error.to_string();
     match error {
         BackendError::Uncertain { .. } => Refusal::Uncertain { message },
+        BackendError::TooLarge { backend, actual, limit, unit } => Refusal::TooMany {
+            what: format!("{unit} in one transaction of {backend} (commit fewer members at once)"),
+            found: actual as u64,
+            limit: limit as u64,
+        },
         _ => Refusal::Storage { message },
     }
 }

@@ -15,8 +15,8 @@ use crate::wire::{PROTOCOL, Says, Ticket, Waiting};
 /// Under which key the next unused agent id lies.
 const NEXT_AGENT: &str = "meta/next_agent";
 
-/// Ids that are set aside with one durable write.
-const IDS: u32 = 64;
+/// Ids that are set aside with one durable write: a block.
+pub(super) const IDS: u32 = 64;
 
 /// One agent's session.
 #[derive(Debug)]
@@ -110,18 +110,21 @@ impl<B: Backend> Home<B> {
                 return Ok(id);
             }
             let entry = self.backend.get(NEXT_AGENT).map_err(storage)?;
-            let (next, expect) = match &entry {
-                None => (1, Expect::Absent),
-                Some(entry) => (read_id(&entry.value)?, Expect::At(entry.revision)),
-            };
-            let end = next.checked_add(IDS).ok_or_else(|| Refusal::Storage {
+            let expect = entry.as_ref().map_or(Expect::Absent, |entry| Expect::At(entry.revision));
+            let mut ids =
+                entry.map_or(Ok(Ids { next: 1, announced_from: None }), |entry| Ids::read(&entry.value))?;
+            let (next, end) = (ids.next, ids.next.checked_add(IDS));
+            ids.next = end.ok_or_else(|| Refusal::Storage {
                 message: format!("{NEXT_AGENT} is {next}: no agent id is left"),
             })?;
-            let write = Write::put(NEXT_AGENT, expect, Bytes::copy_from_slice(&end.to_be_bytes()));
-            match self.backend.commit(&Batch::of([write])) {
+            if self.is_shared() {
+                ids.announced_from.get_or_insert(next);
+            }
+            match self.backend.commit(&Batch::of([Write::put(NEXT_AGENT, expect, ids.bytes())])) {
                 Ok(revision) => {
                     self.wrote(revision);
-                    self.ids = next..end;
+                    self.announce(next, ids.announced_from.unwrap_or(next))?;
+                    self.ids = next..ids.next;
                 }
                 Err(BackendError::Lost { .. }) => {}
                 Err(error) => return Err(storage(error)),
@@ -130,9 +133,46 @@ impl<B: Backend> Home<B> {
     }
 }
 
-fn read_id(value: &[u8]) -> Result<u32, Refusal> {
-    let bytes: [u8; 4] = value.try_into().map_err(|_| Refusal::Storage {
-        message: format!("{NEXT_AGENT} has {} bytes and not 4", value.len()),
-    })?;
-    Ok(u32::from_be_bytes(bytes))
+/// The ids that are given out, four bytes each: the next one, and where several homes serve the store, the first one from
+/// which on all are announced. A home that announces nothing refuses the second, and so gives no id after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Ids {
+    next: u32,
+    announced_from: Option<u32>,
+}
+
+impl Ids {
+    fn read(value: &[u8]) -> Result<Self, Refusal> {
+        let (words, rest) = value.as_chunks::<4>();
+        match (words, rest) {
+            ([next], []) => Ok(Self { next: u32::from_be_bytes(*next), announced_from: None }),
+            ([next, from], []) => {
+                let announced_from = Some(u32::from_be_bytes(*from));
+                Ok(Self { next: u32::from_be_bytes(*next), announced_from })
+            }
+            _ => Err(Refusal::Storage {
+                message: format!("{NEXT_AGENT} has {} bytes and not 4 or 8", value.len()),
+            }),
+        }
+    }
+
+    fn bytes(self) -> Bytes {
+        [Some(self.next), self.announced_from].into_iter().flatten().flat_map(u32::to_be_bytes).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_id_reads_back_and_no_other_length_does() {
+        for ids in [Ids { next: 65, announced_from: None }, Ids { next: 65, announced_from: Some(7) }] {
+            assert_eq!(Ids::read(&ids.bytes()), Ok(ids));
+        }
+        for length in [0, 3, 5, 12] {
+            let refused = Ids::read(&vec![0; length]).unwrap_err().to_string();
+            assert!(refused.contains(&format!("has {length} bytes and not 4 or 8")), "{refused}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! The backend over etcd: the suite, and what only a cluster does.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use lrrc_store::{Backend, BackendError, Batch, EtcdBackend, EtcdConfig, Expect, Write};
@@ -44,6 +45,43 @@ fn machines_see_each_others_commits() {
 }
 
 #[test]
+fn a_reader_that_is_far_behind_comes_to_the_end() {
+    const CHANGES: usize = 40_000;
+    let Some(server) = EtcdServer::start() else { return };
+    let [writer, reader] = [(); 2].map(|()| server.open("behind"));
+    let start = writer.revision().unwrap();
+    let mut at = 0;
+    while at < CHANGES {
+        let end = CHANGES.min(at + 127);
+        let writes = (at..end).map(|at| Write::put(at.to_string(), Expect::Absent, "1"));
+        writer.commit(&Batch::of(writes)).unwrap();
+        at = end;
+    }
+    let newest = writer.revision().unwrap();
+    let is_done = AtomicBool::new(false);
+    let read = std::thread::scope(|scope| {
+        // As the thread does that wakes a home.
+        scope.spawn(|| {
+            while !is_done.load(Ordering::Relaxed) {
+                let _ = reader.wait(newest, Duration::from_millis(20));
+            }
+        });
+        let (mut after, mut read) = (start, 0);
+        let outcome = loop {
+            match reader.changes(after, 1024) {
+                Ok(page) if page.is_empty() => break Ok(read),
+                Ok(page) => (after, read) = (page[page.len() - 1].revision, read + page.len()),
+                Err(error) => break Err(error.to_string()),
+            }
+        };
+        is_done.store(true, Ordering::Relaxed);
+        outcome
+    });
+    assert_eq!(read, Ok(CHANGES));
+    assert_eq!(reader.changes(start, CHANGES).unwrap().len(), CHANGES, "in one page");
+}
+
+#[test]
 fn the_feed_goes_on_over_a_restart_of_the_server() {
     let Some(mut server) = EtcdServer::start() else { return };
     let store = server.open("restarted");
@@ -67,23 +105,20 @@ fn the_feed_goes_on_over_a_restart_of_the_server() {
 }
 
 #[test]
-fn an_agent_that_ends_is_announced_by_the_feed() {
+fn what_a_handle_announces_stands_with_it_and_goes_with_it() {
     let Some(server) = EtcdServer::start() else { return };
-    let [store, agent] = [(); 2].map(|()| server.open("agents"));
-    let announced = agent.announce("agent/7", "here", 2).unwrap();
-    announced.renew().unwrap();
-    assert!(matches!(agent.announce("agent/7", "me too", 2), Err(BackendError::Lost { .. })));
-    assert_eq!(store.get("agent/7").unwrap().unwrap().revision, announced.revision());
-    let revision = announced.revision();
-
-    // Not dropped, as when its process is killed: the lease runs out.
-    std::mem::forget(announced);
-    assert!(store.wait(revision, Duration::from_secs(60)).unwrap());
-    let gone = &store.changes(revision, 10).unwrap()[0];
-    assert_eq!((gone.key.as_str(), &gone.value), ("agent/7", &None));
-
-    drop(agent.announce("agent/8", "here", 60).unwrap());
-    assert_eq!(store.get("agent/8").unwrap(), None);
+    let config = EtcdConfig { root: "announced/".to_owned(), lease_s: 2, ..server.config() };
+    let [store, home] = [(); 2].map(|()| EtcdBackend::connect(&config).unwrap());
+    assert!(home.announce("home/1").unwrap() && home.announce("home/2").unwrap());
+    assert!(matches!(home.announce("home/1"), Err(BackendError::Lost { .. })));
+    std::thread::sleep(Duration::from_secs(6));
+    let stands = store.list("home/").unwrap();
+    assert_eq!(stands.entries.len(), 2, "it is kept alive");
+    drop(home);
+    assert!(store.wait(stands.revision, Duration::from_secs(60)).unwrap());
+    let gone = store.changes(stands.revision, 10).unwrap();
+    let gone: Vec<_> = gone.iter().map(|gone| (gone.key.as_str(), &gone.value)).collect();
+    assert_eq!(gone, [("home/1", &None), ("home/2", &None)]);
 }
 
 #[test]

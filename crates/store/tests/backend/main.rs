@@ -2,7 +2,11 @@
 
 mod conformance;
 #[cfg(feature = "etcd")]
+mod cut;
+#[cfg(feature = "etcd")]
 mod etcd;
+#[cfg(feature = "etcd")]
+mod etcd_homes;
 #[cfg(feature = "etcd")]
 mod etcd_server;
 #[cfg(feature = "etcd")]

@@ -8,6 +8,7 @@ mod gather;
 mod house;
 mod limits;
 mod linear;
+mod lost_homes;
 mod reads;
 mod restart;
 mod trace;

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lrrc_coherence::{AgentId, Conflict, Digest, Millis, Rules};
+use lrrc_coherence::{AgentId, Conflict, Digest, Mark, Millis, Rules};
 use lrrc_store::wire::{Answer, Basis, Change, Claimed, PROTOCOL, Request, Says, Ticket, ToHome};
 use lrrc_store::{
-    Backend, BackendError, Batch, BlobInfo, Content, ContentRules, Entry, Home, HomeConfig, Listing,
-    MemoryBackend, Refusal, Revision,
+    Backend, BackendError, Batch, BlobInfo, Content, ContentRules, Entry, Expect, Home, HomeConfig, Listing,
+    MemoryBackend, Refusal, Revision, Write,
 };
 
 use crate::house::name;
 
-/// A memory that several homes serve.
+/// A memory that several homes serve. It takes no home for lost: a test deletes what one has announced.
 #[derive(Clone)]
-struct Common(Arc<MemoryBackend>);
+pub(crate) struct Common(Arc<MemoryBackend>);
 
 impl Backend for Common {
     fn epoch(&self) -> Option<u32> {
@@ -38,6 +38,9 @@ impl Backend for Common {
     fn wait(&self, after: Revision, timeout: Duration) -> Result<bool, BackendError> {
         self.0.wait(after, timeout)
     }
+    fn announce(&self, key: &str) -> Result<bool, BackendError> {
+        self.0.commit(&Batch::of([Write::put(key, Expect::Absent, "")])).map(|_| true)
+    }
     fn compact(&self, through: Revision) -> Result<(), BackendError> {
         self.0.compact(through)
     }
@@ -53,26 +56,28 @@ impl Backend for Common {
 }
 
 /// Homes, each with one agent.
-fn homes<const N: usize>() -> [(Home<Common>, AgentId); N] {
+pub(crate) fn homes<const N: usize>() -> [(Home<Common>, AgentId); N] {
     let common = Common(Arc::new(MemoryBackend::new()));
-    [(); N].map(|()| {
-        let content = Content::in_memory(ContentRules::default()).unwrap();
-        let config =
-            HomeConfig { rules: Rules { lease_ms: 1000, ..Rules::default() }, ..HomeConfig::default() };
-        let mut home = Home::open(common.clone(), content, config, Millis(0)).unwrap();
-        let agent = home.join(PROTOCOL, Millis(0)).unwrap();
-        (home, agent)
-    })
+    [(); N].map(|()| home_of(&common))
 }
 
-fn conflict(refused: Result<Answer, Refusal>) -> Conflict {
+/// One more home, with an agent.
+pub(crate) fn home_of(common: &Common) -> (Home<Common>, AgentId) {
+    let content = Content::in_memory(ContentRules::default()).unwrap();
+    let config = HomeConfig { rules: Rules { lease_ms: 1000, ..Rules::default() }, ..HomeConfig::default() };
+    let mut home = Home::open(common.clone(), content, config, Millis(0)).unwrap();
+    let agent = home.join(PROTOCOL, Millis(0)).unwrap();
+    (home, agent)
+}
+
+pub(crate) fn conflict(refused: Result<Answer, Refusal>) -> Conflict {
     match refused.unwrap_err() {
         Refusal::Conflict { conflict, .. } => *conflict,
         other => panic!("{other}"),
     }
 }
 
-fn create(content: &str) -> Request {
+pub(crate) fn create(content: &str) -> Request {
     Request::Create { name: name("plan"), content: content.to_owned().into() }
 }
 
@@ -111,8 +116,36 @@ fn agents_of_one_home_are_told_of_the_writes_of_the_other() {
 }
 
 fn claimed(answer: Result<Answer, Refusal>) -> Claimed {
-    let Ok(Answer::Acquired(claim)) = answer else { panic!("{answer:?}") };
-    claim
+    match answer {
+        Ok(Answer::Acquired(claim)) => claim,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_page_that_ends_before_a_larger_commit_does_not_confirm_that_commit() {
+    let [(mut here, writer), (mut there, reader)] = homes();
+    let Ok(Answer::Committed(made)) = here.handle(writer, create("one"), Millis(1)) else { panic!() };
+    let other = Request::Create { name: name("other"), content: "one".into() };
+    let Ok(Answer::Committed(beside)) = here.handle(writer, other, Millis(1)) else { panic!() };
+    there.handle(reader, read(), Millis(2)).unwrap();
+    there.follow(Millis(3));
+    let store = here.backend();
+    for at in 0..1023 {
+        store.commit(&Batch::of([Write::put("meta/noise", Expect::Any, at.to_string())])).unwrap();
+    }
+    let member = |name, mark: Mark| Change {
+        name,
+        basis: Basis::Unchanged { expected: mark.stamp },
+        content: "two".into(),
+    };
+    let both = vec![member(name("other"), beside.mark), member(name("plan"), made.mark)];
+    here.handle(writer, Request::CommitAll(both), Millis(4)).unwrap();
+    there.outbox();
+    there.follow(Millis(5));
+    let said = there.outbox();
+    let told = |says: &Says| matches!(says, Says::Invalidate { name: old, .. } if *old == name("plan"));
+    assert!(said.iter().any(|(_, frame)| told(&frame.says)), "{said:?}");
 }
 
 #[test]
@@ -165,7 +198,7 @@ fn a_claim_at_one_home_holds_at_the_other_until_its_lease_is_over() {
 }
 
 /// Who was told that the claim is its own.
-fn acquired(home: &mut Home<Common>) -> Vec<AgentId> {
+pub(crate) fn acquired(home: &mut Home<Common>) -> Vec<AgentId> {
     let said = home
         .outbox()
         .into_iter()

@@ -1,64 +1,55 @@
-//! Records that go when their owner does: how the homes of other machines learn that an agent is lost.
+//! Records that go when their owner does: how the homes of other machines learn that one is lost.
 
-use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use etcd_client::{LeaseKeepAliveStream, LeaseKeeper};
+use etcd_client::LeaseClient;
+use tokio::task::JoinHandle;
 
-use super::{BackendError, Batch, EtcdBackend, Expect, Revision, Write, unavailable};
+use super::{BackendError, Batch, EtcdBackend, Expect, PoisonError, Write};
 
-/// A record under a lease of etcd. The feed shows its deletion when the lease runs out, or when this is dropped.
-pub struct Announcement<'b> {
-    backend: &'b EtcdBackend,
+/// A lease of etcd, which a task keeps alive as long as the cluster can be reached.
+pub(super) struct Presence {
     lease: i64,
-    revision: Revision,
-    keeper: Mutex<(LeaseKeeper, LeaseKeepAliveStream)>,
+    keeper: JoinHandle<()>,
 }
 
 impl EtcdBackend {
-    /// Puts a record that etcd deletes `ttl_s` seconds after the last [`renew`](Announcement::renew). The server rounds
-    /// the time up to what its elections allow, some seconds.
-    ///
-    /// # Errors
-    /// [`BackendError::Lost`] when the key is there already, and as [`commit`](crate::Backend::commit).
-    pub fn announce(&self, key: &str, value: &str, ttl_s: u32) -> Result<Announcement<'_>, BackendError> {
-        let mut leases = self.client.lease_client();
-        let lease = self.run(leases.grant(i64::from(ttl_s), None))?.id();
-        let keeper = Mutex::new(self.run(leases.keep_alive(lease))?);
-        let put = Write::put(key, Expect::Absent, value.to_owned());
-        let mut announced = Announcement { backend: self, lease, revision: Revision::START, keeper };
-        announced.revision = self.commit_as(&Batch::of([put]), lease)?;
-        Ok(announced)
-    }
-}
-
-impl Announcement<'_> {
-    /// The revision that the record has while the lease lives.
-    #[must_use]
-    pub fn revision(&self) -> Revision {
-        self.revision
+    /// Puts a record under the lease of this handle; under a new one where there is none, or where it ran out.
+    pub(super) fn put_present(&self, key: &str) -> Result<(), BackendError> {
+        let batch = Batch::of([Write::put(key, Expect::Absent, "")]);
+        let mut presence = self.presence.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Presence { lease, .. }) = &*presence {
+            match self.commit_as(&batch, *lease) {
+                Err(error) if error.to_string().contains("requested lease not found") => {}
+                put => return put.map(|_| ()),
+            }
+        }
+        let granted = self.run(self.client.lease_client().grant(i64::from(self.lease_s), None))?;
+        let every = Duration::from_secs(u64::try_from(granted.ttl()).unwrap_or(1)) / 3;
+        let keeper = self.runtime.spawn(keep_alive(self.client.lease_client(), granted.id(), every));
+        let Presence { lease, .. } = presence.insert(Presence { lease: granted.id(), keeper });
+        self.commit_as(&batch, *lease).map(|_| ())
     }
 
-    /// Asks for the whole time again.
-    ///
-    /// # Errors
-    /// [`BackendError::Unavailable`] when the lease is over, or nothing answers: then the record is gone or soon will be.
-    pub fn renew(&self) -> Result<(), BackendError> {
-        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
-        let (asks, answers) = &mut *keeper;
-        let answer = self.backend.run(async {
-            asks.keep_alive().await?;
-            answers.message().await
-        })?;
-        match answer {
-            Some(answer) if answer.ttl() > 0 => Ok(()),
-            _ => Err(unavailable(&self.backend.place, format!("lease {} is over", self.lease))),
+    /// Ends the lease at once; where that fails, it ends by its time.
+    pub(super) fn end_presence(&mut self) {
+        let presence = self.presence.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Presence { lease, .. }) = &presence {
+            let _ = self.run(self.client.lease_client().revoke(*lease));
         }
     }
 }
 
-impl Drop for Announcement<'_> {
-    /// Ends the lease at once; where that fails, it ends by its time.
+impl Drop for Presence {
     fn drop(&mut self) {
-        let _ = self.backend.run(self.backend.client.lease_client().revoke(self.lease));
+        self.keeper.abort();
+    }
+}
+
+/// Asks for the whole time again, for ever: whether the lease is over, the next put under it is told.
+async fn keep_alive(mut leases: LeaseClient, lease: i64, every: Duration) {
+    loop {
+        tokio::time::sleep(every).await;
+        let _ = tokio::time::timeout(every, leases.keep_alive(lease)).await;
     }
 }

@@ -66,6 +66,9 @@ impl Backend for Broken {
     fn wait(&self, after: Revision, timeout: Duration) -> Result<bool, BackendError> {
         self.inner.wait(after, timeout)
     }
+    fn announce(&self, key: &str) -> Result<bool, BackendError> {
+        self.inner.announce(key)
+    }
     fn compact(&self, through: Revision) -> Result<(), BackendError> {
         self.inner.compact(through)
     }

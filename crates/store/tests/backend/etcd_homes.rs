@@ -1,0 +1,101 @@
+//! Homes over etcd: what a home refuses because of it, and what the others do when one is cut off.
+
+use std::time::{Duration, Instant};
+
+use lrrc_coherence::{AgentId, Millis};
+use lrrc_store::wire::{Answer, Basis, Change, PROTOCOL, Request, Says, Ticket, ToHome};
+use lrrc_store::{Clock, Content, ContentRules, EtcdBackend, EtcdConfig, Home, HomeConfig, Name, Refusal};
+
+use crate::cut::Way;
+use crate::etcd_server::EtcdServer;
+
+fn home(backend: EtcdBackend) -> Home<EtcdBackend> {
+    let content = Content::in_memory(ContentRules::default()).unwrap();
+    Home::open(backend, content, HomeConfig::default(), Millis(0)).unwrap()
+}
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+#[test]
+fn a_commit_of_more_members_than_etcd_takes_is_refused_with_the_numbers() {
+    let Some(server) = EtcdServer::start() else { return };
+    let mut home = home(server.open("members"));
+    let agent = home.join(PROTOCOL, Millis(0)).unwrap();
+    let mut changes = Vec::new();
+    for at in 0..64 {
+        let name = name(&format!("part{at}"));
+        let create = Request::Create { name: name.clone(), content: "one".into() };
+        let Ok(Answer::Committed(made)) = home.handle(agent, create, Millis(1)) else { panic!() };
+        let basis = Basis::Unchanged { expected: made.mark.stamp };
+        changes.push(Change { name, basis, content: format!("two {at}").into() });
+    }
+    let refused = home.handle(agent, Request::CommitAll(changes.clone()), Millis(2)).unwrap_err();
+    assert!(matches!(refused, Refusal::TooMany { found: 193, limit: 128, .. }), "{refused}");
+    let says = "193 operations in one transaction of etcd (commit fewer members at once)";
+    assert!(refused.to_string().starts_with(says), "{refused}");
+    changes.truncate(42);
+    home.handle(agent, Request::CommitAll(changes), Millis(3)).unwrap();
+}
+
+fn acquire(wait: bool) -> Request {
+    Request::Acquire { name: name("plan"), lease_ms: None, wait }
+}
+
+/// Whether the agent was told within the time that the claim is its own.
+fn is_granted(home: &mut Home<EtcdBackend>, agent: AgentId, clock: Clock, within: Duration) -> bool {
+    let until = Instant::now() + within;
+    while Instant::now() < until {
+        home.tick(clock.now());
+        // As every agent does.
+        home.receive(
+            agent,
+            ToHome::Ask { ticket: Ticket(clock.now().0), request: Request::Ping },
+            clock.now(),
+        );
+        let granted = home.outbox().into_iter().any(|(to, frame)| {
+            to == agent && matches!(frame.says, Says::Answer { outcome: Ok(Answer::Acquired(_)), .. })
+        });
+        if granted {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    false
+}
+
+#[test]
+fn a_home_that_is_cut_off_loses_its_claims_to_those_who_wait() {
+    let Some(server) = EtcdServer::start() else { return };
+    let (way, clock) = (Way::to(&server.endpoint()), Clock::start());
+    let config = EtcdConfig { root: "cut/".to_owned(), timeout_ms: 1_000, lease_s: 2, ..server.config() };
+    let cut = EtcdConfig { endpoints: vec![way.endpoint.clone()], ..config.clone() };
+    let [mut here, mut there] = [cut, config].map(|config| home(EtcdBackend::connect(&config).unwrap()));
+    let [holder, waiter] = [&mut here, &mut there].map(|home| home.join(PROTOCOL, clock.now()).unwrap());
+    let create = Request::Create { name: name("plan"), content: "one".into() };
+    here.handle(holder, create, clock.now()).unwrap();
+    let Ok(Answer::Acquired(claim)) = here.handle(holder, acquire(false), clock.now()) else { panic!() };
+    let wait = ToHome::Ask { ticket: Ticket(1), request: acquire(true) };
+    there.receive(waiter, wait, clock.now());
+    assert!(!is_granted(&mut there, waiter, clock, Duration::from_secs(6)), "the home of the claim stands");
+
+    way.cut();
+    assert!(is_granted(&mut there, waiter, clock, Duration::from_secs(60)));
+    way.heal();
+    let basis = Basis::Claim { generation: claim.mark.generation, base: claim.mark.stamp };
+    let until = Instant::now() + Duration::from_secs(60);
+    let refused = loop {
+        let late = Change { name: name("plan"), basis, content: "late".into() };
+        match here.handle(holder, Request::Commit(late), clock.now()).unwrap_err() {
+            Refusal::Storage { .. } if Instant::now() < until => {}
+            refused => break refused,
+        }
+    };
+    assert!(matches!(refused, Refusal::Conflict { .. }), "{refused}");
+    while here.has(holder) {
+        assert!(Instant::now() < until, "it does not see that it was cut off");
+        here.tick(clock.now());
+    }
+    here.join(PROTOCOL, clock.now()).unwrap();
+}
