@@ -66,6 +66,10 @@ fn hold(address: &str, options: &[(String, String)]) {
     assert!(!placed.is_inline);
     assert_eq!(other.get(&backend, &placed.digest).unwrap(), LARGE, "another machine reads it");
     assert_eq!(other.put(LARGE.into(), 100).unwrap().put_ms, 1, "a recent put is used again");
+    one.belong_to(&backend).unwrap();
+    other.belong_to(&backend).unwrap();
+    let foreign = other.belong_to(&MemoryBackend::new()).unwrap_err();
+    assert!(matches!(foreign, ContentError::Foreign { .. }), "{foreign}");
     let garbage = one.put("garbage that no record names".into(), 1).unwrap();
     let missing = one.get(&backend, &digest_of(b"never put"));
     assert!(matches!(missing, Err(ContentError::Missing { .. })), "{missing:?}");
@@ -130,4 +134,15 @@ fn a_store_that_does_not_let_us_in_says_so() {
         assert!(matches!(&error, ContentError::Place { place, .. } if place == address), "{error}");
         assert!(error.to_string().contains("check the bucket"), "{error}");
     }
+}
+
+#[test]
+fn a_store_that_does_not_answer_says_so_before_agents_lose_patience() {
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let options = options(silent.local_addr().unwrap(), "secret");
+    let options = options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let asked = std::time::Instant::now();
+    Content::at("s3://bucket/contents", options, RULES).unwrap_err();
+    let patience_ms = u128::from(lrrc_store::AgentConfig::default().patience_ms);
+    assert!(asked.elapsed().as_millis() < patience_ms, "{:?}", asked.elapsed());
 }
