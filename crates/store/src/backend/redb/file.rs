@@ -135,6 +135,12 @@ fn cannot_open(place: &str, error: DatabaseError) -> BackendError {
         {
             format(format!("is not a store ({error}); name another file"))
         }
+        DatabaseError::Storage(StorageError::Io(error))
+            if error.kind() == std::io::ErrorKind::StorageFull =>
+        {
+            let why = format!("{error}; free some space and open it again: nothing acknowledged is lost");
+            unavailable(place, why)
+        }
         error => unavailable(place, error),
     }
 }
