@@ -355,6 +355,11 @@ pub trait Backend: Send + Sync {
         Ok(false)
     }
 
+    /// Whether what this handle announced stands for certain. It says no some time before the others may see it go.
+    fn is_announced(&self) -> bool {
+        true
+    }
+
     /// Forgets the feed up to and including `through`. Records stay.
     ///
     /// # Errors

@@ -291,6 +291,7 @@ impl<B: Backend> Home<B> {
             );
         }
         if self.is_shared() {
+            self.step_down(now);
             self.follow(now);
         }
         self.forget_feed(now);

@@ -60,7 +60,7 @@ pub struct EtcdConfig {
 
 impl EtcdConfig {
     /// The store under `lrrc/` of the cluster at `endpoint`, with five seconds for a request, and homes
-    /// that are lost after fifteen.
+    /// that are lost after thirty.
     pub fn at(endpoint: impl Into<String>) -> Self {
         Self {
             endpoints: vec![endpoint.into()],
@@ -68,7 +68,7 @@ impl EtcdConfig {
             user: None,
             tls: EtcdTls::default(),
             timeout_ms: 5_000,
-            lease_s: 15,
+            lease_s: 30,
         }
     }
 }
@@ -333,6 +333,10 @@ impl Backend for EtcdBackend {
     fn announce(&self, key: &str) -> Result<bool, BackendError> {
         self.put_present(key)?;
         Ok(true)
+    }
+
+    fn is_announced(&self) -> bool {
+        self.stands()
     }
 
     /// Compacts the whole cluster, whatever else it holds: etcd has one history.

@@ -3,7 +3,8 @@
 //! A home gives its agents ids in blocks. Before it gives the first id of one, it announces the block by a record that the
 //! backend takes away when the home dies or is cut off. No block is announced twice, so one that is gone stays gone. Another
 //! home then ends the claims of its agents, by the same written step as for an agent that is lost. A home that was only
-//! cut off is fenced by that step, and ends the sessions of the block when its feed shows that the record went.
+//! cut off ends the sessions of the block before that, when it has not been heard for so long that the record may go. The
+//! step fences it in any case, and its feed shows that the record went.
 
 use std::collections::BTreeSet;
 
@@ -59,6 +60,15 @@ impl<B: Backend> Home<B> {
             }
         }
         true
+    }
+
+    /// A home that may be taken for lost soon ends its sessions before the others end their claims.
+    pub(super) fn step_down(&mut self, now: Millis) {
+        if !self.backend.is_announced() {
+            for block in std::mem::take(&mut self.peers.own) {
+                self.cut_off(block, now);
+            }
+        }
     }
 
     /// The others take the agents of this block for lost.

@@ -69,6 +69,9 @@ impl Backend for Broken {
     fn announce(&self, key: &str) -> Result<bool, BackendError> {
         self.inner.announce(key)
     }
+    fn is_announced(&self) -> bool {
+        self.inner.is_announced()
+    }
     fn compact(&self, through: Revision) -> Result<(), BackendError> {
         self.inner.compact(through)
     }
