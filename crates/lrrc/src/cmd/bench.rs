@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use lrrc_dataset::{Dataset, ReadOptions};
 use lrrc_eval::bench::{BenchOptions, Latency, PolicyBench, bench_policy};
-use lrrc_model::{CoordinatorConfig, Meta, Policy, device, write_atomic};
-use miette::{Context, IntoDiagnostic};
+use lrrc_model::{CoordinatorConfig, Meta, Policy, device};
+use miette::IntoDiagnostic;
 
 use crate::cmd::{
     dataset::report,
@@ -53,6 +53,7 @@ pub(crate) fn run(command: &BenchCommand) -> miette::Result<()> {
 }
 
 fn policy(args: &PolicyArgs) -> miette::Result<()> {
+    crate::output::check(args.json.as_deref())?;
     let device = device("cpu").into_diagnostic()?;
     let policy = match args.rank {
         Some(rank) => {
@@ -76,9 +77,7 @@ fn policy(args: &PolicyArgs) -> miette::Result<()> {
     print(&bench);
     if let Some(path) = &args.json {
         let json = serde_json::to_vec_pretty(&bench).into_diagnostic()?;
-        write_atomic(path, &json)
-            .into_diagnostic()
-            .wrap_err_with(|| format!("writing {}", path.display()))?;
+        crate::output::write(path, &json)?;
     }
     Ok(())
 }

@@ -17,6 +17,8 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use indicatif::{ProgressBar, ProgressStyle};
 use lrrc_dataset::{Dataset, DatasetError, Format, ReadOptions, SkipReport};
 
+use crate::told::escaped;
+
 /// What to do with data sets.
 #[derive(Debug, Subcommand)]
 pub(crate) enum DatasetCommand {
@@ -106,7 +108,7 @@ pub(crate) fn tell_skipped(report: &SkipReport) {
     }
     eprintln!("skipped {} faulty rows, read {} episodes:", report.skipped, report.read);
     for error in &report.listed {
-        eprintln!("  {error}");
+        eprintln!("  {}", escaped(&error.to_string()));
     }
     let unlisted = report.skipped - report.listed.len() as u64;
     if unlisted > 0 {

@@ -9,7 +9,7 @@ use clap::Args;
 use lrrc_dataset::{Dataset, ReadOptions, Side, Split};
 use lrrc_episode::{Encoding, Episode, TokenCounter};
 use lrrc_eval::{BUDGETS, CallEvaluation, CallReport, Evaluation, Method, Report, evaluate, evaluate_calls};
-use lrrc_model::{Checkpoint, Policy, device, write_atomic};
+use lrrc_model::{Checkpoint, Policy, device};
 use miette::{Context, IntoDiagnostic, miette};
 
 use crate::cmd::{
@@ -17,6 +17,7 @@ use crate::cmd::{
     judge::{self, JudgeArgs, Material},
     method::parse_method,
 };
+use crate::output;
 
 mod price;
 mod winner;
@@ -86,6 +87,8 @@ fn parse_side(name: &str) -> Result<SideChoice, String> {
 
 /// Runs the command.
 pub(crate) fn run(args: &EvalArgs) -> miette::Result<()> {
+    output::check(args.json.as_deref())?;
+    output::check(args.price.json())?;
     let (policy, control) = load_policies(&args.checkpoint)?;
     let counter = Arc::new(TokenCounter::new(Encoding::Cl100kBase));
     let (name, episodes) = read(args, &counter)?;
@@ -97,7 +100,7 @@ pub(crate) fn run(args: &EvalArgs) -> miette::Result<()> {
             policy: &policy,
             control: control.as_ref(),
             seed: args.seed,
-            is_quiet: args.json.as_deref() == Some(Path::new("-")),
+            is_quiet: args.json.as_deref().is_some_and(output::is_stdout),
         };
         let report = judge::run(&args.judge, &material)?;
         return report.map_or(Ok(()), |report| write_json(&report, args.json.as_deref()));
@@ -125,7 +128,7 @@ pub(crate) fn run(args: &EvalArgs) -> miette::Result<()> {
         let at = args.dataset.as_deref().unwrap_or(JUDGED_DATASET);
         report.winner = winner::agreement(at, side, (&policy, control.as_ref()), args.seed)?;
     }
-    let to_stdout = args.json.as_deref() == Some(Path::new("-"));
+    let to_stdout = args.json.as_deref().is_some_and(output::is_stdout);
     if !to_stdout {
         print(&report, &report.budgets());
         report.winner.iter().for_each(winner::print);
@@ -237,11 +240,10 @@ fn with_calls(report: &Report, calls: Option<&CallReport>) -> miette::Result<Str
 /// Writes JSON to a file, or to the standard output for `-`.
 fn write_json(text: &str, to: Option<&Path>) -> miette::Result<()> {
     let Some(path) = to else { return Ok(()) };
-    if path == Path::new("-") {
-        println!("{text}");
-        return Ok(());
+    if output::is_stdout(path) {
+        return output::print(format!("{text}\n").as_bytes());
     }
-    write_atomic(path, text.as_bytes()).into_diagnostic()?;
+    output::write(path, text.as_bytes())?;
     eprintln!("wrote {}", path.display());
     Ok(())
 }
@@ -250,7 +252,7 @@ fn write_json(text: &str, to: Option<&Path>) -> miette::Result<()> {
 pub(crate) fn write_curves(report: &Report, dir: &Path) -> miette::Result<()> {
     std::fs::create_dir_all(dir).into_diagnostic().wrap_err_with(|| format!("creating {}", dir.display()))?;
     for (name, svg) in report.curves().into_diagnostic()? {
-        write_atomic(&dir.join(&name), svg.as_bytes()).into_diagnostic()?;
+        output::write(&dir.join(&name), svg.as_bytes())?;
     }
     eprintln!("wrote {}", dir.display());
     Ok(())

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use lrrc_eval::html::page;
 use lrrc_eval::study::Study;
-use lrrc_model::{CoordinatorConfig, write_atomic};
+use lrrc_model::CoordinatorConfig;
 use miette::{IntoDiagnostic, WrapErr, miette};
 
 /// Write the report of a sweep: one HTML file with figures, tables, failures and negative results.
@@ -39,9 +39,9 @@ pub(crate) fn write(study: &Study, config: &CoordinatorConfig, out: &Path) -> mi
     let place = || folder.display().to_string();
     std::fs::create_dir_all(&folder).into_diagnostic().wrap_err_with(place)?;
     for (name, text) in &page.files {
-        write_atomic(&folder.join(name), text.as_bytes()).into_diagnostic()?;
+        crate::output::write(&folder.join(name), text.as_bytes())?;
     }
-    write_atomic(out, page.html.as_bytes()).into_diagnostic()?;
+    crate::output::write(out, page.html.as_bytes())?;
     println!("{}, and {} files of its figures in {}", out.display(), page.files.len(), place());
     Ok(())
 }

@@ -4,26 +4,24 @@ mod gc;
 mod get;
 mod history;
 mod ls;
+mod place;
 mod put;
+mod refused;
 mod rm;
 mod serve;
 mod verify;
 mod watch;
 
-use std::future::Future;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
 use clap::{Args, Subcommand};
 use comfy_table::Table;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use lrrc_coherence::{Conflict, Millis};
-use lrrc_store::{
-    Address, Backend, Client, ClientConfig, Clock, Content, ContentRules, Home, HomeConfig, Owner,
-    RedbBackend, Refusal, StoreError,
-};
+use lrrc_coherence::Millis;
+use lrrc_store::{Backend, Clock, Content, ContentRules, Home, HomeConfig, RedbBackend};
 use miette::{IntoDiagnostic, miette};
+
+use place::PlaceArgs;
 
 /// What to do with shared artifacts.
 #[derive(Debug, Subcommand)]
@@ -51,55 +49,6 @@ pub(crate) fn run(command: StoreCommand) -> miette::Result<()> {
         StoreCommand::History(args) => history::run(&args),
         StoreCommand::Gc(args) => gc::run(&args),
         StoreCommand::Verify(args) => verify::run(&args),
-    }
-}
-
-/// Which store.
-#[derive(Debug, Args)]
-pub(crate) struct PlaceArgs {
-    /// Folder of the store.
-    #[arg(long, value_name = "DIR", default_value = ".lrrc/store")]
-    folder: PathBuf,
-    /// Where the store listens: unix:PATH or tcp:127.0.0.1:PORT; the socket in its folder if not given.
-    #[arg(long, value_name = "ADDRESS")]
-    at: Option<Address>,
-}
-
-impl PlaceArgs {
-    fn address(&self) -> Address {
-        self.at.clone().unwrap_or_else(|| Address::Unix(self.folder.join("socket")))
-    }
-
-    /// A client of the daemon.
-    async fn client(&self) -> Result<Client, StoreError> {
-        let config = ClientConfig { connect_within: Duration::from_secs(2), ..ClientConfig::default() };
-        Client::connect(&self.address(), config).await
-    }
-
-    /// Does work with a client of the daemon, or, where none answers, of a home that this process opens meanwhile; then
-    /// large contents are looked for where `contents` says.
-    fn with_or_without_daemon<F: Future<Output = Result<T, StoreError>>, T>(
-        &self,
-        contents: &ContentsArgs,
-        work: impl Fn(Client) -> F,
-    ) -> miette::Result<T> {
-        let runtime = runtime()?;
-        let absent = match runtime.block_on(self.client()) {
-            Ok(client) => return runtime.block_on(work(client)).map_err(report),
-            Err(error @ StoreError::Unreachable { .. }) if self.database().exists() => error,
-            Err(error) => return Err(report(error)),
-        };
-        eprintln!("{absent}: opening {} in this process", self.folder.display());
-        let (clock, config) = (Clock::start(), HomeConfig::default());
-        let owner = Owner::spawn(open_home(&self.folder, contents.address(), config, clock)?, clock);
-        let done = runtime
-            .block_on(async { work(Client::local(owner.handle(), ClientConfig::default()).await?).await });
-        owner.stop().into_diagnostic()?;
-        done.map_err(report)
-    }
-
-    fn database(&self) -> PathBuf {
-        self.folder.join("store.redb")
     }
 }
 
@@ -169,41 +118,8 @@ fn open_content(
     Ok(content)
 }
 
-/// Runs a command against the daemon.
-fn with_client<F: Future<Output = miette::Result<T>>, T>(
-    place: &PlaceArgs,
-    work: impl FnOnce(Client) -> F,
-) -> miette::Result<T> {
-    runtime()?.block_on(async { work(place.client().await.map_err(report)?).await })
-}
-
 fn runtime() -> miette::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().into_diagnostic()
-}
-
-/// The error as the user sees it, with what can be done about it.
-#[expect(clippy::needless_pass_by_value, reason = "it is the argument of map_err")]
-fn report(error: StoreError) -> miette::Report {
-    let help = match &error {
-        StoreError::Refused(Refusal::Conflict { name, conflict }) => match conflict.as_ref() {
-            Conflict::VersionMismatch { actual, base, .. } => Some(format!(
-                "theirs: lrrc store get {name} --version {}{}",
-                actual.version.0,
-                base.as_ref().map_or(String::new(), |base| format!(
-                    "\nbase:   lrrc store get {name} --version {}",
-                    base.version.0
-                ))
-            )),
-            Conflict::UnknownArtifact => Some("lrrc store ls lists what there is".to_owned()),
-            _ => None,
-        },
-        StoreError::Unreachable { .. } => Some("--folder or --at names another store".to_owned()),
-        _ => None,
-    };
-    match help {
-        Some(help) => miette!(help = help, "{error}"),
-        None => miette!("{error}"),
-    }
 }
 
 /// A table in the style of all tables.
@@ -215,22 +131,27 @@ fn table<const N: usize>(header: [&str; N]) -> Table {
 
 /// How long ago, in one unit.
 fn ago(at: Millis, now: Millis) -> String {
-    let seconds = now.since(at) / 1000;
+    format!("{} ago", span(now.since(at)))
+}
+
+/// How long from now on, in one unit.
+fn until(at: Millis, now: Millis) -> String {
+    span(at.since(now))
+}
+
+fn span(ms: u64) -> String {
+    let seconds = ms / 1000;
     match seconds {
-        0..120 => format!("{seconds} s ago"),
-        120..7200 => format!("{} min ago", seconds / 60),
-        7200..172_800 => format!("{} h ago", seconds / 3600),
-        _ => format!("{} days ago", seconds / 86_400),
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        7200..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
     }
 }
 
-/// Writes to the output; a reader that has gone away is no fault.
-fn print(bytes: &[u8]) -> miette::Result<()> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.into_diagnostic(),
-    }
+/// So many of a thing.
+fn counted(count: u64, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ use clap::{Args, Subcommand};
 use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
 use indicatif::{ProgressBar, ProgressStyle};
 use lrrc_eval::study::Study;
-use lrrc_model::write_atomic;
 use lrrc_train::{
     Gathered, Status, SweepOptions, SweepOutcome, SweepSpec, gather, stop_flag, sweep, sweep_one,
 };
@@ -99,7 +98,7 @@ pub(crate) fn collect(dirs: &[PathBuf], out: &Path) -> miette::Result<Study> {
         eprintln!("{} trials are not done and left out, the first one {}", missing.len(), missing[0]);
     }
     let json = serde_json::to_vec(&study).into_diagnostic()?;
-    write_atomic(out, &json).into_diagnostic()?;
+    crate::output::write(out, &json)?;
     eprintln!("wrote {}", out.display());
     Ok(study)
 }

@@ -7,6 +7,7 @@ use lrrc_dataset::{Dataset, DatasetError, DatasetWriter, Provenance, annotate};
 use lrrc_episode::{Encoding, TokenCounter};
 
 use super::{InputArgs, grouped, progress, report, tell_skipped};
+use crate::told::escaped;
 
 /// Arguments of `lrrc dataset annotate`.
 #[derive(Debug, Args)]
@@ -26,7 +27,7 @@ pub(crate) fn run(args: &AnnotateArgs) -> miette::Result<()> {
     let dataset = args.input.open()?;
     let (turns, changed) = recount(args, &dataset).map_err(report)?;
     let verb = if args.out.is_some() { "changed" } else { "differ" };
-    println!("{}: {} turns counted, {} {verb}", dataset.name(), grouped(turns), grouped(changed));
+    println!("{}: {} turns counted, {} {verb}", escaped(dataset.name()), grouped(turns), grouped(changed));
     match (&args.out, changed) {
         (None, 1..) => {
             Err(miette::miette!(help = "write the right counts with --out DIR", "stored counts are wrong"))

@@ -10,6 +10,7 @@ use lrrc_dataset::{
 };
 
 use super::{RowArgs, card, grouped, progress, report, tell_skipped};
+use crate::told::escaped;
 
 /// Arguments of `lrrc dataset import`.
 #[derive(Debug, Args)]
@@ -48,7 +49,7 @@ pub(crate) fn run(args: &ImportArgs) -> miette::Result<()> {
     let manifest = import(args, files).map_err(report)?;
     println!(
         "{}: {} episodes in {} groups, {} turns, {} tokens → {}",
-        manifest.name,
+        escaped(&manifest.name),
         grouped(manifest.episodes),
         grouped(manifest.groups),
         grouped(manifest.turns),

@@ -11,6 +11,7 @@ use lrrc_episode::{Encoding, Episode, Role, TokenCounter};
 use miette::IntoDiagnostic;
 
 use super::{InputArgs, report};
+use crate::told::escaped;
 
 /// Arguments of `lrrc dataset show`.
 #[derive(Debug, Args)]
@@ -52,9 +53,11 @@ fn find(args: &ShowArgs) -> Result<Option<Episode>, DatasetError> {
 
 fn print(episode: &Episode, marks: Marks, out: &mut impl Write) -> std::io::Result<()> {
     let counter = TokenCounter::new(Encoding::Cl100kBase);
-    writeln!(out, "{} · group {} · {} · {}", episode.id, episode.group, episode.source, episode.license)?;
+    let [id, group, source, license] =
+        [&episode.id, &episode.group, &episode.source, &episode.license].map(|text| escaped(text));
+    writeln!(out, "{id} · group {group} · {source} · {license}")?;
     if let Some(task) = &episode.task {
-        writeln!(out, "task: {task}")?;
+        writeln!(out, "task: {}", escaped(task))?;
     }
     writeln!(
         out,
@@ -69,11 +72,11 @@ fn print(episode: &Episode, marks: Marks, out: &mut impl Write) -> std::io::Resu
     for (at, turn) in episode.turns.iter().enumerate() {
         let agent = episode.agents.get(turn.agent).map_or("?", |agent| agent.name.as_str());
         let tokens = turn.tokens.unwrap_or(0);
-        writeln!(out, "\n[{at}] {agent} ({}) · {tokens} tokens", turn.role.name())?;
+        writeln!(out, "\n[{at}] {} ({}) · {tokens} tokens", escaped(agent), turn.role.name())?;
         writeln!(out, "{}", marked(episode, &history, at, &essential, marks))?;
     }
     for (at, query) in episode.queries.iter().enumerate() {
-        writeln!(out, "\nquery {at}: {}\n  answer: {}", query.text, query.answer)?;
+        writeln!(out, "\nquery {at}: {}\n  answer: {}", escaped(&query.text), escaped(&query.answer))?;
         if !query.evidence.is_empty() {
             writeln!(out, "  evidence: turns {:?}", query.evidence)?;
         }
@@ -123,7 +126,9 @@ fn marked(
     if !turn.content.trim().is_empty() {
         sources.push((String::new(), &turn.content));
     }
-    sources.extend(turn.tool_calls.iter().map(|call| (format!("→ {} ", call.name), call.arguments.as_str())));
+    sources.extend(
+        turn.tool_calls.iter().map(|call| (format!("→ {} ", escaped(&call.name)), call.arguments.as_str())),
+    );
     let mut lines = Vec::new();
     for (part, (head, source)) in sources.into_iter().enumerate() {
         let spans = history.range(at).filter(|segment| essential.contains(segment)).filter_map(|segment| {
@@ -143,10 +148,10 @@ fn insert_marks(source: &str, mut spans: Vec<std::ops::Range<usize>>, marks: Mar
         let (Some(before), Some(inside)) = (source.get(from..span.start), source.get(span.clone())) else {
             continue;
         };
-        text.extend([before, marks[0], inside, marks[1]]);
+        text.extend([&escaped(before), marks[0], &escaped(inside), marks[1]]);
         from = span.end;
     }
-    text + source.get(from..).unwrap_or_default()
+    text + &escaped(source.get(from..).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -157,5 +162,6 @@ mod tests {
     fn marks_stand_around_their_spans() {
         assert_eq!(insert_marks("abcdef", vec![4..6, 1..2], ["<", ">"]), "a<b>cd<ef>");
         assert_eq!(insert_marks("äb", vec![1..3, 0..2, 0..1], ["<", ">"]), "<ä>b");
+        assert_eq!(insert_marks("a\u{1b}b\n", vec![0..1, 2..3], ["<", ">"]), "<a>\\u{1b}<b>\n");
     }
 }

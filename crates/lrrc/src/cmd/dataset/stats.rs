@@ -5,6 +5,7 @@ use lrrc_dataset::{Dataset, DatasetError, LengthStats, Stats, StatsBuilder};
 use miette::IntoDiagnostic;
 
 use super::{InputArgs, grouped, progress, report, table, tell_skipped};
+use crate::told::escaped;
 
 /// Widest bar of the histogram, in characters.
 const BAR_CHARS: u64 = 40;
@@ -26,7 +27,7 @@ pub(crate) fn run(args: &StatsArgs) -> miette::Result<()> {
     if args.json {
         println!("{}", serde_json::to_string_pretty(&stats).into_diagnostic()?);
     } else {
-        print_tables(dataset.name(), &stats);
+        print_tables(&escaped(dataset.name()), &stats);
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use lrrc_episode::{Episode, TokenCounter};
 use lrrc_eval::price::{
     CacheModel, OUTPUT_PRICE, PRICED_BUDGETS, PriceReport, Pricing, Strategy, price, sessions,
 };
-use lrrc_model::{Policy, write_atomic};
+use lrrc_model::Policy;
 use miette::{Context, IntoDiagnostic, miette};
 
 /// Flags of the price tables.
@@ -25,6 +25,13 @@ pub(super) struct PriceArgs {
     /// Write the prices as JSON.
     #[arg(long, value_name = "FILE", requires = "price")]
     price_json: Option<PathBuf>,
+}
+
+impl PriceArgs {
+    /// Where the figures go.
+    pub(super) fn json(&self) -> Option<&Path> {
+        self.price_json.as_deref()
+    }
 }
 
 fn parse_price(text: &str) -> Result<f64, String> {
@@ -119,7 +126,7 @@ fn print(report: &PriceReport) {
 fn write_json(report: &PriceReport, to: Option<&Path>) -> miette::Result<()> {
     let Some(path) = to else { return Ok(()) };
     let text = serde_json::to_string_pretty(report).into_diagnostic()?;
-    write_atomic(path, text.as_bytes()).into_diagnostic()?;
+    crate::output::write(path, text.as_bytes())?;
     eprintln!("wrote {}", path.display());
     Ok(())
 }

@@ -4,10 +4,12 @@ use std::path::Path;
 
 use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use lrrc_eval::plot::{Scale, Series, chart};
-use lrrc_model::write_atomic;
 use lrrc_sim::{Cost, Savings, Scenario, Strategy, StrategyName, cost};
-use miette::{Context, IntoDiagnostic};
+use miette::IntoDiagnostic;
 use serde::Serialize;
+
+use crate::output::{is_stdout, print, write};
+use crate::told::escaped;
 
 /// Steps of the write probability in the figure.
 const PLOT_STEPS: u32 = 20;
@@ -35,27 +37,37 @@ pub(super) fn run(
     let costs = pairs.map(|(scenario, name)| cost(scenario, scenario.strategy(name)));
     let costs: Vec<Cost> = costs.collect::<Result<_, _>>().into_diagnostic()?;
     let only = if let [only] = costs.as_slice() { Some(only) } else { None };
-    let report = serde_json::to_vec_pretty(&Report { format: 1, only, costs: &costs }).into_diagnostic()?;
-    match json {
-        Some(path) if path == Path::new("-") => println!("{}", String::from_utf8_lossy(&report)),
-        Some(path) => {
-            write(path, &report)?;
-            print(scenarios, &costs);
-        }
-        None => print(scenarios, &costs),
-    }
-    if let Some(path) = plot {
+    let mut report =
+        serde_json::to_string_pretty(&Report { format: 1, only, costs: &costs }).into_diagnostic()?;
+    report.push('\n');
+    let mut outputs = vec![(json, report)];
+    if plot.is_some() {
         let base = scenarios.last().ok_or_else(|| miette::miette!("no scenario to draw"))?;
-        write(path, figure(base)?.as_bytes())?;
+        outputs.push((plot, figure(base)?));
     }
-    Ok(())
+    let mut shown = told(scenarios, names, &costs);
+    for (path, text) in outputs {
+        match path {
+            Some(path) if is_stdout(path) => shown = text,
+            Some(path) => write(path, text.as_bytes())?,
+            None => {}
+        }
+    }
+    print(shown.as_bytes())
 }
 
-pub(super) fn write(path: &Path, bytes: &[u8]) -> miette::Result<()> {
-    write_atomic(path, bytes).into_diagnostic().wrap_err_with(|| format!("writing {}", path.display()))
+/// The table, and what it was made of.
+fn told(scenarios: &[Scenario], names: &[StrategyName], costs: &[Cost]) -> String {
+    let sizes: String = scenarios.iter().map(|scenario| sizes(scenario, names)).collect();
+    let table = table(costs);
+    format!(
+        "{table}\n{sizes}Means ± population standard deviations over the seeds. Most of what is saved against broadcast is \
+         saved by not broadcasting: the columns beside it compare with agents that fetch what they use. With this store a \
+         writer whose copy is old fetches before it writes, where the published model loses an update.\n"
+    )
 }
 
-fn print(scenarios: &[Scenario], costs: &[Cost]) {
+fn table(costs: &[Cost]) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_header([
         "scenario",
@@ -73,14 +85,14 @@ fn print(scenarios: &[Scenario], costs: &[Cost]) {
     for cost in costs {
         let label = if cost.label.is_empty() { String::new() } else { format!("{} ", cost.label) };
         table.add_row([
-            format!("{label}{}", cost.scenario),
+            escaped(&format!("{label}{}", cost.scenario)),
             cost.workload.write_probability.to_string(),
             cost.strategy.to_string(),
             mean(&cost.tokens_per_seed),
-            percent(cost.against_broadcast),
-            cost.protocol_against_broadcast.map_or("–".to_owned(), percent),
-            percent(cost.against_fetch_every_action),
-            percent(cost.against_always_read),
+            percent(Some(cost.against_broadcast), &cost.broadcast_tokens_per_seed),
+            percent(cost.protocol_against_broadcast, &cost.broadcast_tokens_per_seed),
+            percent(Some(cost.against_fetch_every_action), &cost.fetch_every_action_tokens_per_seed),
+            percent(Some(cost.against_always_read), &cost.always_read_tokens_per_seed),
             format!("{:.1} %", 100.0 * cost.theorem_bound),
             mean(&cost.ceiling_tokens_per_seed),
             format!(
@@ -93,32 +105,31 @@ fn print(scenarios: &[Scenario], costs: &[Cost]) {
     for column in table.column_iter_mut().skip(3) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    println!("{table}");
-    for scenario in scenarios {
-        let work = &scenario.workload;
-        println!(
-            "{}: {} agents, {} ticks, {} artifacts of {} tokens, {} tokens a signal, seeds {} to {}{}",
-            scenario.name,
-            work.agents,
-            work.ticks,
-            work.artifacts,
-            work.artifact_tokens,
-            work.signal_tokens,
-            scenario.seeds.first,
-            scenario.seeds.first + u64::from(scenario.seeds.count) - 1,
-            scenario.published.as_ref().map_or_else(String::new, |published| {
-                format!(
-                    "; published: {:.1} ± {:.1} % against broadcast",
-                    published.savings_percent, published.sd_percent
-                )
-            }),
-        );
-    }
-    println!(
-        "Means ± population standard deviations over the seeds. Most of what is saved against broadcast is saved by not \
-         broadcasting: the columns beside it compare with agents that fetch what they use. With this store a writer whose copy \
-         is old fetches before it writes, where the published model loses an update."
-    );
+    table
+}
+
+/// What a scenario is, in a line.
+fn sizes(scenario: &Scenario, names: &[StrategyName]) -> String {
+    let work = &scenario.workload;
+    // What was published is the saving of `lazy`.
+    let published = scenario.published.as_ref().filter(|_| names.contains(&StrategyName::Lazy));
+    format!(
+        "{}: {} agents, {} ticks, {} artifacts of {} tokens, {} tokens a signal, seeds {} to {}{}\n",
+        escaped(&scenario.name),
+        work.agents,
+        work.ticks,
+        work.artifacts,
+        work.artifact_tokens,
+        work.signal_tokens,
+        scenario.seeds.first,
+        scenario.seeds.first + u64::from(scenario.seeds.count) - 1,
+        published.map_or_else(String::new, |published| {
+            format!(
+                "; published: {:.1} ± {:.1} % against broadcast",
+                published.savings_percent, published.sd_percent
+            )
+        }),
+    )
 }
 
 fn sum(values: &[u64]) -> u64 {
@@ -129,8 +140,12 @@ fn mean(values: &[u64]) -> String {
     format!("{:.0}", sum(values) as f64 / values.len().max(1) as f64)
 }
 
-fn percent(savings: Savings) -> String {
-    format!("{:.1} ± {:.1} %", 100.0 * savings.mean, 100.0 * savings.sd)
+/// A dash where there was nothing to save.
+fn percent(savings: Option<Savings>, baseline: &[u64]) -> String {
+    match savings.filter(|_| sum(baseline) > 0) {
+        Some(savings) => format!("{:.1} ± {:.1} %", 100.0 * savings.mean, 100.0 * savings.sd),
+        None => "–".to_owned(),
+    }
 }
 
 /// Savings of `lazy` on the sizes and seeds of `base`, over the write probability.
@@ -151,6 +166,6 @@ fn figure(base: &Scenario) -> miette::Result<String> {
         Series::new("1 − (n + W) / S, the theorem", bound).dashed(),
     ];
     let (x, y) = (("write probability V", Scale::Linear), ("tokens saved", Scale::Percent));
-    let title = format!("Tokens saved by lazy invalidation, on the seeds of {}", base.name);
+    let title = format!("Tokens saved by lazy invalidation, on the seeds of {}", escaped(&base.name));
     chart(&title, x, y, &series, true).into_diagnostic()
 }

@@ -9,7 +9,8 @@ use lrrc_sim::{Tally, Verdict, WorldConfig, world};
 use miette::IntoDiagnostic;
 use serde::Serialize;
 
-use super::cost::write;
+use crate::output::{is_stdout, print, write};
+use crate::told::escaped;
 
 /// Broken runs that are told in full.
 const TOLD_MAX: usize = 5;
@@ -35,6 +36,7 @@ struct Report<'a> {
 pub(super) fn run(seed: Option<u64>, runs: Option<u64>, json: Option<&Path>) -> miette::Result<()> {
     let (start, config) = (Instant::now(), WorldConfig::default());
     let (first, count) = (seed.unwrap_or(1), runs.unwrap_or(1));
+    let last = last_seed(first, count)?;
     let bar = ProgressBar::new(count);
     let style = "{wide_bar} {pos}/{len} runs, {elapsed} so far, about {eta} left";
     bar.set_style(ProgressStyle::with_template(style).into_diagnostic()?);
@@ -51,14 +53,17 @@ pub(super) fn run(seed: Option<u64>, runs: Option<u64>, json: Option<&Path>) -> 
         broken: &found.broken,
         verdicts: &verdicts,
     };
-    let bytes = serde_json::to_vec_pretty(&report).into_diagnostic()?;
-    if json == Some(Path::new("-")) {
-        println!("{}", String::from_utf8_lossy(&bytes));
+    let mut bytes = serde_json::to_vec_pretty(&report).into_diagnostic()?;
+    if json.is_some_and(is_stdout) {
+        bytes.push(b'\n');
+        print(&bytes)?;
     } else {
         json.map_or(Ok(()), |path| write(path, &bytes))?;
-        verdicts.iter().for_each(tell);
-        print(first, count, &found.tally, found.broken.len());
-        println!("{count} runs in {:.1} s", start.elapsed().as_secs_f64());
+        let told: String = verdicts.iter().map(tell).collect();
+        let table = table((first, last), &found.tally, found.broken.len());
+        let runs = if count == 1 { "run" } else { "runs" };
+        let time = format!("{count} {runs} in {:.1} s\n", start.elapsed().as_secs_f64());
+        print((told + &table + &time).as_bytes())?;
     }
     match found.broken.as_slice() {
         [] => Ok(()),
@@ -70,7 +75,18 @@ pub(super) fn run(seed: Option<u64>, runs: Option<u64>, json: Option<&Path>) -> 
     }
 }
 
-fn print(first: u64, runs: u64, tally: &Tally, broken: usize) {
+/// Seeds end with the numbers that a seed can be.
+fn last_seed(first: u64, count: u64) -> miette::Result<u64> {
+    first.checked_add(count - 1).ok_or_else(|| {
+        miette::miette!(
+            help = format!("--seed {} is the last one that leaves room for them", u64::MAX - (count - 1)),
+            "--seed {first} with --faults {count}: the last seed would be beyond {}",
+            u64::MAX
+        )
+    })
+}
+
+fn table((first, last): (u64, u64), tally: &Tally, broken: usize) -> String {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_header(["what happened", "count"]);
     let rows = [
@@ -89,14 +105,15 @@ fn print(first: u64, runs: u64, tally: &Tally, broken: usize) {
     for (name, count) in rows {
         table.add_row([name.to_owned(), count.to_string()]);
     }
-    println!("seeds {first} to {}\n{table}", first.wrapping_add(runs - 1));
+    let seeds = if first == last { format!("seed {first}") } else { format!("seeds {first} to {last}") };
+    format!("{seeds}\n{table}\n")
 }
 
 /// The last lines of a run, and how it ended.
-fn tell(verdict: &Verdict) {
-    println!("seed {}:\n  {}", verdict.seed, verdict.trace.join("\n  "));
-    match &verdict.broken {
-        Some(broken) => println!("seed {} broke a law: {broken}\n", verdict.seed),
-        None => println!("seed {} broke no law\n", verdict.seed),
-    }
+fn tell(verdict: &Verdict) -> String {
+    let end = match &verdict.broken {
+        Some(broken) => format!("seed {} broke a law: {broken}", verdict.seed),
+        None => format!("seed {} broke no law", verdict.seed),
+    };
+    escaped(&format!("seed {}:\n  {}\n{end}\n\n", verdict.seed, verdict.trace.join("\n  ")))
 }

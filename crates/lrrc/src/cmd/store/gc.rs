@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{ContentsArgs, PlaceArgs};
+use super::{ContentsArgs, PlaceArgs, counted};
 
 /// Remove contents that no version names and that are older than an hour.
 #[derive(Debug, Args)]
@@ -16,9 +16,11 @@ pub(crate) struct GcArgs {
 /// Collects.
 pub(crate) fn run(args: &GcArgs) -> miette::Result<()> {
     let swept = args.place.with_or_without_daemon(&args.contents, async |client| client.gc().await)?;
-    println!(
-        "{} contents are in use; removed {} others, and {} are too young to be removed",
-        swept.reachable, swept.removed, swept.young
+    let text = format!(
+        "{} in use; removed {}, and {} too young to be removed\n",
+        counted(swept.reachable, "content is", "contents are"),
+        counted(swept.removed, "other", "others"),
+        counted(swept.young, "is", "are")
     );
-    Ok(())
+    crate::output::print(text.as_bytes())
 }

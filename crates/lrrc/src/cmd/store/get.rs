@@ -4,20 +4,24 @@ use std::path::PathBuf;
 
 use clap::Args;
 use lrrc_coherence::Version;
-use lrrc_store::Name;
-use miette::miette;
+use lrrc_store::{Client, Name, StoreError};
 
-use super::{PlaceArgs, print, report, with_client};
+use super::PlaceArgs;
+use crate::bounds::{tame, whole};
+use crate::output;
 
 /// Print an artifact.
 #[derive(Debug, Args)]
 pub(crate) struct GetArgs {
     /// Name of the artifact.
+    #[arg(value_parser = tame::<Name>)]
     name: Name,
     /// An earlier version, while the history names it.
-    #[arg(long)]
+    #[arg(long, value_parser = whole::<u64>(1..=u64::MAX), allow_negative_numbers = true)]
     version: Option<u64>,
-    /// Print this section only; may be given more than once.
+    /// Print this section only; may be given more than once. A content has sections if the name of the artifact ends in .md
+    /// (Plan/Risks is the heading Risks under Plan) or .json (/plan/risks), or put --divide says so; `lrrc store history`
+    /// lists them.
     #[arg(long = "section", value_name = "NAME", conflicts_with = "version")]
     sections: Vec<String>,
     /// Write to this file.
@@ -32,31 +36,33 @@ pub(crate) struct GetArgs {
 
 /// Prints.
 pub(crate) fn run(args: &GetArgs) -> miette::Result<()> {
-    let (bytes, told) = with_client(&args.place, async |client| {
-        if let Some(version) = args.version {
-            let (edition, bytes) = client.read_version(&args.name, Version(version)).await.map_err(report)?;
-            return Ok((bytes.to_vec(), format!("{} by {}", edition.version, edition.writer)));
-        }
-        let (bytes, freshness) = if args.sections.is_empty() {
-            let read = client.read_fresh(&args.name).await.map_err(report)?;
-            (read.bytes.to_vec(), read.freshness)
-        } else {
-            let read = client.read_sections(&args.name, &args.sections).await.map_err(report)?;
-            (read.sections.into_iter().flat_map(|(_, bytes)| bytes).collect(), read.freshness)
-        };
-        let told = format!(
-            "{}, confirmed at revision {}, {} ms ago",
-            freshness.mark.stamp.version, freshness.confirmed_revision, freshness.age_ms
-        );
-        Ok((bytes, told))
-    })?;
+    output::check(args.out.as_deref())?;
+    let (bytes, told) = args.place.with_client(async |client| read(&client, args).await)?;
     if args.verbose {
         eprintln!("{} {told}", args.name);
     }
     match &args.out {
-        Some(path) => {
-            std::fs::write(path, bytes).map_err(|error| miette!("cannot write {}: {error}", path.display()))
-        }
-        None => print(&bytes),
+        Some(path) if !output::is_stdout(path) => output::write(path, &bytes),
+        _ => output::print(&bytes),
     }
+}
+
+/// The content that was asked for, and what it is.
+async fn read(client: &Client, args: &GetArgs) -> Result<(Vec<u8>, String), StoreError> {
+    if let Some(version) = args.version {
+        let (edition, bytes) = client.read_version(&args.name, Version(version)).await?;
+        return Ok((bytes.to_vec(), format!("{} by {}", edition.version, edition.writer)));
+    }
+    let (bytes, freshness) = if args.sections.is_empty() {
+        let read = client.read_fresh(&args.name).await?;
+        (read.bytes.to_vec(), read.freshness)
+    } else {
+        let read = client.read_sections(&args.name, &args.sections).await?;
+        (read.sections.into_iter().flat_map(|(_, bytes)| bytes).collect(), read.freshness)
+    };
+    let told = format!(
+        "{}, confirmed at revision {}, {} ms ago",
+        freshness.mark.stamp.version, freshness.confirmed_revision, freshness.age_ms
+    );
+    Ok((bytes, told))
 }

@@ -4,12 +4,17 @@ use clap::Args;
 use lrrc_store::{Clock, Name};
 use miette::IntoDiagnostic;
 
-use super::{PlaceArgs, ago, print, report, table, with_client};
+use super::refused::claimed;
+use super::{PlaceArgs, ago, table};
+use crate::bounds::tame;
+use crate::output::print;
+use crate::told::escaped;
 
 /// Print the versions of an artifact, its sections, and who may write it.
 #[derive(Debug, Args)]
 pub(crate) struct HistoryArgs {
     /// Name of the artifact.
+    #[arg(value_parser = tame::<Name>)]
     name: Name,
     /// One JSON object.
     #[arg(long)]
@@ -20,7 +25,7 @@ pub(crate) struct HistoryArgs {
 
 /// Prints.
 pub(crate) fn run(args: &HistoryArgs) -> miette::Result<()> {
-    let history = with_client(&args.place, async |client| client.history(&args.name).await.map_err(report))?;
+    let history = args.place.with_client(async |client| client.history(&args.name).await)?;
     if args.json {
         let mut bytes = serde_json::to_vec(&history).into_diagnostic()?;
         bytes.push(b'\n');
@@ -42,13 +47,12 @@ pub(crate) fn run(args: &HistoryArgs) -> miette::Result<()> {
     if !history.sections.is_empty() {
         let mut sections = table(["section", "changed at"]);
         for section in &history.sections {
-            sections.add_row([section.name.clone(), section.changed_at.to_string()]);
+            sections.add_row([escaped(&section.name), section.changed_at.to_string()]);
         }
         text += &format!("{sections}\n");
     }
     if let Some((agent, expires)) = history.claim {
-        let seconds = expires.since(now) / 1000;
-        text += &format!("claimed by {agent} for another {seconds} s unless renewed\n");
+        text += &format!("claimed by {agent} {}\n", claimed(expires, now));
     }
     if !history.waiting.is_empty() {
         let waiting: Vec<String> = history.waiting.iter().map(ToString::to_string).collect();

@@ -5,7 +5,8 @@ use lrrc_store::wire::Row;
 use lrrc_store::{Client, StoreError};
 use miette::IntoDiagnostic;
 
-use super::{PlaceArgs, print, report, table, with_client};
+use super::{PlaceArgs, table};
+use crate::output::print;
 
 /// List artifacts.
 #[derive(Debug, Args)]
@@ -22,7 +23,7 @@ pub(crate) struct LsArgs {
 
 /// Lists.
 pub(crate) fn run(args: &LsArgs) -> miette::Result<()> {
-    let rows = with_client(&args.place, async |client| list(&client, &args.prefix).await.map_err(report))?;
+    let rows = args.place.with_client(async |client| list(&client, &args.prefix).await)?;
     if args.json {
         let mut lines = Vec::new();
         for row in &rows {

@@ -1,10 +1,13 @@
 //! `lrrc store serve`.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use lrrc_coherence::{Rules, Strategy};
-use lrrc_store::{Backend, Clock, Content, Home, HomeConfig, Limits, Listener, MemoryBackend, Trace, serve};
+use lrrc_store::{
+    Backend, Clock, Content, Home, HomeConfig, Limits, Listener, MemoryBackend, ServeError, Trace, serve,
+};
 #[cfg(feature = "etcd")]
 use lrrc_store::{EtcdBackend, EtcdConfig, EtcdTls};
 use miette::{IntoDiagnostic, miette};
@@ -13,6 +16,13 @@ use tokio::runtime::Runtime;
 #[cfg(feature = "etcd")]
 use super::open_content;
 use super::{ContentsArgs, PlaceArgs, content_rules, make_folder, open_home, runtime};
+use crate::bounds::whole;
+use crate::output::print;
+
+/// Largest content that a store may take, in MiB: clients take frames of 1 GiB, and around a content more is said.
+pub(super) const CONTENT_MIB_MAX: u64 = 1023;
+/// Longest lease, in seconds: 136 years.
+const SECONDS_MAX: u64 = u32::MAX as u64;
 
 /// Serve the artifacts of a folder until interrupted.
 #[derive(Debug, Args)]
@@ -34,19 +44,19 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_enum, default_value_t = StrategyName::Lazy)]
     strategy: StrategyName,
     /// With the strategy lease: from the fetch of a copy to its last read, in seconds.
-    #[arg(long, value_name = "SECONDS", required_if_eq("strategy", "lease"))]
+    #[arg(long, value_name = "SECONDS", required_if_eq("strategy", "lease"), value_parser = whole::<u64>(1..=SECONDS_MAX), allow_negative_numbers = true)]
     lease_ttl: Option<u64>,
     /// With the strategy access-count: how many reads one fetch of a copy allows.
-    #[arg(long, value_name = "COUNT", required_if_eq("strategy", "access-count"))]
+    #[arg(long, value_name = "COUNT", required_if_eq("strategy", "access-count"), value_parser = whole::<u32>(1..=u64::from(u32::MAX)), allow_negative_numbers = true)]
     reads: Option<u32>,
     /// Lease of a claim that asks for none, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = Rules::default().lease_ms / 1000)]
+    #[arg(long, value_name = "SECONDS", default_value_t = Rules::default().lease_ms / 1000, value_parser = whole::<u64>(1..=SECONDS_MAX), allow_negative_numbers = true)]
     lease: u64,
     /// Earlier versions that are kept of each artifact.
-    #[arg(long, value_name = "COUNT", default_value_t = Rules::default().history_max)]
+    #[arg(long, value_name = "COUNT", default_value_t = Rules::default().history_max, value_parser = whole::<usize>(0..=u64::from(u32::MAX)), allow_negative_numbers = true)]
     history: usize,
     /// Largest content, in MiB.
-    #[arg(long, value_name = "MIB", default_value_t = Limits::default().content_bytes_max >> 20)]
+    #[arg(long, value_name = "MIB", default_value_t = Limits::default().content_bytes_max >> 20, value_parser = whole::<u64>(1..=CONTENT_MIB_MAX), allow_negative_numbers = true)]
     content_mib: u64,
     /// Write down each action, a line of JSON each, to this new file.
     #[arg(long, value_name = "FILE")]
@@ -96,15 +106,15 @@ impl ServeArgs {
             (StrategyName::Lazy, None, None) => Strategy::Lazy,
             (StrategyName::Eager, None, None) => Strategy::Eager,
             (StrategyName::Broadcast, None, None) => Strategy::Broadcast,
-            (StrategyName::Lease, Some(seconds @ 1..), None) => {
+            (StrategyName::Lease, Some(seconds), None) => {
                 Strategy::Lease { ttl_ms: seconds.saturating_mul(1000) }
             }
-            (StrategyName::AccessCount, None, Some(reads @ 1..)) => Strategy::AccessCount { reads },
+            (StrategyName::AccessCount, None, Some(reads)) => Strategy::AccessCount { reads },
             (name, ttl, reads) => {
                 let given = [("--lease-ttl", ttl), ("--reads", reads.map(u64::from))];
                 let given = given.iter().filter_map(|(flag, value)| Some(format!("{flag} {}", (*value)?)));
                 return Err(miette!(
-                    help = "--strategy lease takes --lease-ttl, --strategy access-count takes --reads, each of 1 or more",
+                    help = "--strategy lease takes --lease-ttl, --strategy access-count takes --reads",
                     "{} does not go with the strategy {name:?}",
                     given.collect::<Vec<_>>().join(" ")
                 ));
@@ -118,7 +128,7 @@ impl ServeArgs {
 pub(crate) fn run(args: &ServeArgs) -> miette::Result<()> {
     let rules = Rules {
         strategy: args.strategy()?,
-        lease_ms: args.lease.saturating_mul(1000).max(1),
+        lease_ms: args.lease.saturating_mul(1000),
         history_max: args.history,
         ..Rules::default()
     };
@@ -170,10 +180,15 @@ fn work<B: Backend + 'static>(
         None => home,
     };
     // Only who has the store open may take the place: a second daemon fails before it comes here.
-    let listener = runtime.block_on(Listener::open(&args.place.address())).into_diagnostic()?;
+    let listener = runtime.block_on(Listener::open(&args.place.address())).map_err(|error| match &error {
+        ServeError::Listen { source, .. } if source.kind() == ErrorKind::InvalidInput => {
+            args.place.too_long()
+        }
+        _ => miette!("{error}"),
+    })?;
     let _inside = runtime.enter();
     let interrupted = interrupted()?;
-    println!("listening at {}", listener.place());
+    print(format!("listening at {}\n", listener.place()).as_bytes())?;
     runtime.block_on(serve(home, clock, listener, interrupted)).into_diagnostic()
 }
 
