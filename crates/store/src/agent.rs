@@ -34,7 +34,8 @@ pub struct AgentConfig {
     pub bound: Bound,
     /// Most bytes that are kept.
     pub bytes_max: u64,
-    /// An answer that takes longer is taken for a lost connection, in milliseconds. A place in a queue is an answer.
+    /// An answer that takes longer is taken for a lost connection, in milliseconds. A place in a queue is an answer, and a
+    /// collection or a verification may take longer.
     pub patience_ms: u64,
     /// How often an ask that changes nothing is sent again over a new connection.
     pub tries: u32,
@@ -256,7 +257,7 @@ impl Agent {
         let oldest = self
             .pending
             .values()
-            .filter(|pending| !pending.is_waiting)
+            .filter(|pending| !pending.is_waiting && !is_chore(&pending.op))
             .filter_map(|pending| pending.sent)
             .min();
         let since = match self.state {
@@ -385,6 +386,11 @@ fn changes_something(op: &Op) -> bool {
                 | Request::Renew { .. }
         )
     )
+}
+
+/// Whether the answer may take as long as the store is large. Pings tell meanwhile that the home is there.
+fn is_chore(op: &Op) -> bool {
+    matches!(op, Op::Ask(Request::Gc | Request::Verify))
 }
 
 /// An ask in words.

@@ -247,3 +247,21 @@ fn a_watch_that_is_refused_on_a_new_connection_is_asked_for_again() {
     pair.agent.tick(Millis(1002));
     assert_eq!(watched_from(&mut pair.agent).len(), 1);
 }
+
+#[test]
+fn a_long_verification_is_waited_for_while_the_home_answers_pings() {
+    let mut pair = Pair::new();
+    pair.agent.request(Op::Ask(Request::Verify), Millis(0));
+    for second in 0..30 {
+        pair.agent.tick(Millis(second * 1000));
+        pair.pump(Millis(second * 1000));
+        assert!(pair.agent.id().is_some(), "after {second} s");
+    }
+    // It is run anywhere, and comes back when it is done.
+    let done: Vec<_> = pair.home.chores().into_iter().map(|chore| chore.run()).collect();
+    done.into_iter().for_each(|done| pair.home.finish(done, Millis(30_000)));
+    pair.pump(Millis(30_000));
+    let verified = std::iter::from_fn(|| pair.agent.poll_happened())
+        .any(|happened| matches!(happened, Happened::Done(_, Ok(Outcome::Answer(Answer::Verified(_))))));
+    assert!(verified);
+}
