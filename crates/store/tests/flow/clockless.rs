@@ -3,8 +3,8 @@
 use lrrc_coherence::{AgentId, Bound, Millis};
 use lrrc_store::wire::{Answer, Basis, Change, FromHome, PROTOCOL, Request, Says, ToHome};
 use lrrc_store::{
-    Agent, AgentConfig, Asked, Content, ContentRules, Happened, Home, HomeConfig, MemoryBackend, Op, Outcome,
-    Refusal, Revision, StoreError,
+    Agent, AgentConfig, Asked, Chore, Content, ContentRules, Happened, Home, HomeConfig, MemoryBackend, Op,
+    Outcome, Refusal, Revision, StoreError,
 };
 
 use crate::house::name;
@@ -258,7 +258,7 @@ fn a_long_verification_is_waited_for_while_the_home_answers_pings() {
         assert!(pair.agent.id().is_some(), "after {second} s");
     }
     // It is run anywhere, and comes back when it is done.
-    let done: Vec<_> = pair.home.chores().into_iter().map(|chore| chore.run()).collect();
+    let done: Vec<_> = pair.home.chores().into_iter().map(Chore::run).collect();
     done.into_iter().for_each(|done| pair.home.finish(done, Millis(30_000)));
     pair.pump(Millis(30_000));
     let verified = std::iter::from_fn(|| pair.agent.poll_happened())
