@@ -87,7 +87,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> miette::Result<()> {
     written.map_err(|error| cannot_write(path, &error))
 }
 
-/// Fails where [`write`] would, before the work that makes the bytes. A pipe is not opened: its reader would see the
+/// Fails where [`write()`] would, before the work that makes the bytes. A pipe is not opened: its reader would see the
 /// end of it.
 pub(crate) fn check(path: Option<&Path>) -> miette::Result<()> {
     let Some(path) = path.filter(|path| !is_stdout(path)) else { return Ok(()) };

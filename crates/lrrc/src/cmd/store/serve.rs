@@ -21,6 +21,9 @@ use crate::output::print;
 
 /// Largest content that a store may take, in MiB: clients take frames of 1 GiB, and around a content more is said.
 pub(super) const CONTENT_MIB_MAX: u64 = 1023;
+/// The variable that holds the password for etcd: a command line is seen by everybody.
+#[cfg(feature = "etcd")]
+const PASSWORD: &str = "LRRC_ETCD_PASSWORD";
 /// Longest lease, in seconds: 136 years.
 const SECONDS_MAX: u64 = u32::MAX as u64;
 
@@ -35,11 +38,12 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     contents: ContentsArgs,
     /// Serve the artifacts of an etcd cluster, beside the daemons of other machines; large contents must lie where all
-    /// of them reach them. Addresses such as http://127.0.0.1:2379; may be given more than once.
+    /// of them reach them. Addresses such as http://127.0.0.1:2379; may be given more than once. The history of the whole
+    /// cluster is compacted, but for the last hour.
     #[arg(long, value_name = "URL", requires = "contents", conflicts_with = "memory")]
     etcd: Vec<String>,
     #[command(flatten)]
-    etcd_tls: EtcdTlsArgs,
+    etcd_access: EtcdArgs,
     /// What a write does to the copies of others, and how long a copy is read.
     #[arg(long, value_enum, default_value_t = StrategyName::Lazy)]
     strategy: StrategyName,
@@ -63,9 +67,19 @@ pub(crate) struct ServeArgs {
     trace: Option<PathBuf>,
 }
 
-/// Files in PEM for addresses of etcd that begin with https://.
+/// The way into etcd; files in PEM for addresses that begin with https://.
 #[derive(Debug, Args)]
-struct EtcdTlsArgs {
+#[cfg_attr(
+    not(feature = "etcd"),
+    expect(dead_code, reason = "a build without etcd refuses --etcd before it looks here")
+)]
+struct EtcdArgs {
+    /// What all keys of this store start with; lrrc/ if not given. A cluster may hold several stores.
+    #[arg(long, value_name = "PREFIX", requires = "etcd")]
+    etcd_root: Option<String>,
+    /// Who asks, where the cluster wants to know; the password is read from LRRC_ETCD_PASSWORD.
+    #[arg(long, value_name = "NAME", requires = "etcd")]
+    etcd_user: Option<String>,
     /// Certificates of the authorities that sign those of etcd; those that the system trusts if not given.
     #[arg(long, value_name = "FILE", requires = "etcd")]
     etcd_ca: Option<PathBuf>,
@@ -78,9 +92,19 @@ struct EtcdTlsArgs {
 }
 
 #[cfg(feature = "etcd")]
-impl EtcdTlsArgs {
-    fn checked(&self) -> EtcdTls {
-        EtcdTls { ca: self.etcd_ca.clone(), identity: self.etcd_cert.clone().zip(self.etcd_key.clone()) }
+impl EtcdArgs {
+    fn config(&self, endpoints: Vec<String>) -> miette::Result<EtcdConfig> {
+        let tls =
+            EtcdTls { ca: self.etcd_ca.clone(), identity: self.etcd_cert.clone().zip(self.etcd_key.clone()) };
+        let password =
+            || std::env::var(PASSWORD).map_err(|_| miette!("--etcd-user needs {PASSWORD} to be set"));
+        let user = match &self.etcd_user {
+            Some(name) => Some((name.clone(), password()?)),
+            None => None,
+        };
+        let standard = EtcdConfig::at("");
+        let root = self.etcd_root.clone().unwrap_or_else(|| standard.root.clone());
+        Ok(EtcdConfig { endpoints, root, user, tls, ..standard })
     }
 }
 
@@ -149,8 +173,7 @@ pub(crate) fn run(args: &ServeArgs) -> miette::Result<()> {
 
 #[cfg(feature = "etcd")]
 fn serve_etcd(args: &ServeArgs, config: HomeConfig, clock: Clock, runtime: &Runtime) -> miette::Result<()> {
-    let (endpoints, tls) = (args.etcd.clone(), args.etcd_tls.checked());
-    let etcd = EtcdConfig { endpoints, tls, ..EtcdConfig::at("") };
+    let etcd = args.etcd_access.config(args.etcd.clone())?;
     let backend = EtcdBackend::connect(&etcd).map_err(|error| miette!("{error}"))?;
     let content = open_content(&args.place.folder, args.contents.address(), &config, &backend)?;
     let home = Home::open(backend, content, config, clock.now()).into_diagnostic()?;
@@ -159,12 +182,9 @@ fn serve_etcd(args: &ServeArgs, config: HomeConfig, clock: Clock, runtime: &Runt
 
 #[cfg(not(feature = "etcd"))]
 fn serve_etcd(args: &ServeArgs, _: HomeConfig, _: Clock, _: &Runtime) -> miette::Result<()> {
-    let EtcdTlsArgs { etcd_ca, etcd_cert, etcd_key } = &args.etcd_tls;
-    let files = [etcd_ca, etcd_cert, etcd_key].into_iter().flatten();
-    let files: String = files.map(|file| format!(" with {}", file.display())).collect();
     Err(miette!(
         help = "build it with: cargo build --release --features etcd",
-        "this lrrc was built without etcd, and cannot serve {}{files}",
+        "this lrrc was built without etcd, and cannot serve {}",
         args.etcd.join(" ")
     ))
 }
