@@ -15,7 +15,7 @@ mod lease;
 mod tls;
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use etcd_client::{
@@ -34,6 +34,10 @@ use lease::Presence;
 pub use tls::EtcdTls;
 
 const NAME: &str = "etcd";
+
+/// How long a cluster that did not answer is left alone. All that waits behind a request in the one thread of a home is
+/// refused meanwhile, and need not wait for a timeout each.
+const SILENCE: Duration = Duration::from_secs(1);
 /// What etcd's defaults take: `--max-txn-ops` and, with room for the frame, `--max-request-bytes`.
 const OPERATIONS_MAX: usize = 128;
 const REQUEST_BYTES_MAX: usize = 1_400_000;
@@ -59,7 +63,7 @@ pub struct EtcdConfig {
 }
 
 impl EtcdConfig {
-    /// The store under `lrrc/` of the cluster at `endpoint`, with five seconds for a request, and homes
+    /// The store under `lrrc/` of the cluster at `endpoint`, with three seconds for a request, and homes
     /// that are lost after thirty.
     pub fn at(endpoint: impl Into<String>) -> Self {
         Self {
@@ -67,7 +71,7 @@ impl EtcdConfig {
             root: "lrrc/".to_owned(),
             user: None,
             tls: EtcdTls::default(),
-            timeout_ms: 5_000,
+            timeout_ms: 3_000,
             lease_s: 30,
         }
     }
@@ -85,6 +89,8 @@ pub struct EtcdBackend {
     timeout: Duration,
     lease_s: u32,
     presence: Mutex<Option<Presence>>,
+    /// Until when a cluster that did not answer is not asked again.
+    silent_until: Mutex<Option<Instant>>,
     /// Last, so that the tasks of the others end before it.
     runtime: Runtime,
 }
@@ -127,13 +133,20 @@ impl EtcdBackend {
         let keys = Keys::new(&config.root);
         let feed = Feed::new(client.watch_client().max_decoding_message_size(MESSAGE_BYTES_MAX), &keys);
         let kv = client.kv_client().max_decoding_message_size(MESSAGE_BYTES_MAX);
-        let (lease_s, presence) = (config.lease_s, Mutex::default());
-        Ok(Self { feed, client, kv, keys, place, timeout, lease_s, presence, runtime })
+        let (lease_s, presence, silent_until) = (config.lease_s, Mutex::default(), Mutex::default());
+        Ok(Self { feed, client, kv, keys, place, timeout, lease_s, presence, silent_until, runtime })
     }
 
     /// The answer to a request, or nothing in time: the time of the connection does not count while it is made anew.
     fn answer<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
+        let silent_until = || self.silent_until.lock().unwrap_or_else(PoisonError::into_inner);
+        if silent_until().is_some_and(|until| Instant::now() < until) {
+            return Err(Failure::Silent);
+        }
         let answered = self.runtime.block_on(async { tokio::time::timeout(self.timeout, work).await });
+        if answered.is_err() {
+            *silent_until() = Some(Instant::now() + SILENCE);
+        }
         answered.map_or(Err(Failure::Late(self.timeout)), |answered| answered.map_err(Failure::Said))
     }
 
@@ -259,6 +272,7 @@ impl EtcdBackend {
             {
                 unavailable(&self.place, failure.words())
             }
+            Failure::Silent => unavailable(&self.place, failure.words()),
             _ => BackendError::Uncertain { backend: NAME, source: failure.words().into() },
         }
     }
@@ -268,6 +282,8 @@ impl EtcdBackend {
 enum Failure {
     Said(Error),
     Late(Duration),
+    /// It was not asked.
+    Silent,
 }
 
 impl Failure {
@@ -275,6 +291,7 @@ impl Failure {
         match self {
             Self::Said(error) => chain(error),
             Self::Late(timeout) => format!("no answer within {timeout:?}"),
+            Self::Silent => "no answer a moment ago, and so it was not asked again yet".to_owned(),
         }
     }
 }

@@ -28,13 +28,16 @@ pub(super) struct Feed {
     pub(super) applied: Revision,
     /// When that was known to be the newest revision.
     pub(super) applied_at: Millis,
+    /// The version of each name that the feed showed last.
+    shown: BTreeMap<Name, Stamp>,
     /// Times and revisions at which the feed may be cut later.
     cuts: VecDeque<(Millis, Revision)>,
 }
 
 impl Feed {
     pub(super) fn new(applied: Revision, now: Millis) -> Self {
-        Self { applied, applied_at: now, cuts: VecDeque::from([(now, applied)]) }
+        let cuts = VecDeque::from([(now, applied)]);
+        Self { applied, applied_at: now, shown: BTreeMap::new(), cuts }
     }
 }
 
@@ -97,9 +100,12 @@ impl<B: Backend> Home<B> {
         }
         let now = changed_to(change);
         let stamp = now.map(|(stamp, _)| stamp);
-        let told = self.records.get_mut(&name).and_then(|slot| std::mem::replace(&mut slot.told, stamp));
+        let shown = match stamp {
+            Some(stamp) => self.feed.shown.insert(name.clone(), stamp),
+            None => self.feed.shown.remove(&name),
+        };
         // A change of the claim alone is no version.
-        if stamp.is_none() || stamp != told {
+        if stamp.is_none() || stamp != shown {
             self.tell_watchers(&name, now, change.revision);
         }
     }

@@ -1,6 +1,6 @@
 //! Records between the protocol and the storage: loads, applies, writes, and passes on what has to be said.
 
-use lrrc_coherence::{AgentId, Conflict, Effect, Event, Ledger, Millis, Outcome, Record, Stamp};
+use lrrc_coherence::{AgentId, Conflict, Effect, Event, Ledger, Millis, Outcome, Record};
 
 use super::Home;
 use super::stored::{Stored, encode};
@@ -27,8 +27,6 @@ pub(super) struct Slot {
     pub(super) revision: Option<Revision>,
     /// A write failed in the middle: the storage is asked before the next use.
     pub(super) in_doubt: bool,
-    /// The version that a shared home has told its watchers of last.
-    pub(super) told: Option<Stamp>,
 }
 
 /// What one event writes beside the ledger.
@@ -198,10 +196,7 @@ impl<B: Backend> Home<B> {
         let known = self.records.remove(name);
         let (mut slot, is_known) = match known {
             Some(slot) => (Slot { in_doubt: false, ..slot }, true),
-            None => (
-                Slot { record: None, divide: Divide::Whole, revision: None, in_doubt: false, told: None },
-                false,
-            ),
+            None => (Slot { record: None, divide: Divide::Whole, revision: None, in_doubt: false }, false),
         };
         if slot.revision == revision {
             self.records.insert(name.clone(), slot);

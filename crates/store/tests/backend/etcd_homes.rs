@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use lrrc_coherence::{AgentId, Millis};
 use lrrc_store::wire::{Answer, Basis, Change, PROTOCOL, Request, Says, Ticket, ToHome};
-use lrrc_store::{Clock, Content, ContentRules, EtcdBackend, EtcdConfig, Home, HomeConfig, Name, Refusal};
+use lrrc_store::{
+    Backend, BackendError, Batch, Clock, Content, ContentRules, EtcdBackend, EtcdConfig, Expect, Home,
+    HomeConfig, Name, Refusal, Write,
+};
 
 use crate::cut::Way;
 use crate::etcd_server::EtcdServer;
@@ -98,4 +101,27 @@ fn a_home_that_is_cut_off_ends_its_sessions_before_others_have_its_claims() {
     let late = Change { name: name("plan"), basis, content: "late".into() };
     let refused = here.handle(again, Request::Commit(late), clock.now()).unwrap_err();
     assert!(matches!(refused, Refusal::Conflict { .. }), "{refused}");
+}
+
+#[test]
+fn a_cluster_that_does_not_answer_is_left_alone_for_a_moment() {
+    let Some(server) = EtcdServer::start() else { return };
+    let way = Way::to(&server.endpoint());
+    let endpoints = vec![way.endpoint.clone()];
+    let config = EtcdConfig { endpoints, root: "silent/".to_owned(), timeout_ms: 500, ..server.config() };
+    let backend = EtcdBackend::connect(&config).unwrap();
+    way.cut();
+    let late = backend.get("a").unwrap_err().to_string();
+    assert!(late.contains("no answer within"), "{late}");
+    let batch = Batch::of([Write::put("a", Expect::Absent, "one")]);
+    let refused = backend.commit(&batch).unwrap_err();
+    let is_sent = !matches!(refused, BackendError::Unavailable { .. });
+    assert!(!is_sent && refused.to_string().contains("not asked again"), "{refused}");
+    way.heal();
+    let until = Instant::now() + Duration::from_secs(60);
+    while backend.commit(&batch).is_err() {
+        assert!(Instant::now() < until, "it is not asked again");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(backend.get("a").unwrap().unwrap().value, "one");
 }

@@ -153,7 +153,6 @@ fn a_watch_at_another_home_tells_of_a_version_once_though_its_claim_comes_and_go
     let [(mut here, writer), (mut there, watcher)] = homes();
     here.handle(writer, create("one"), Millis(1)).unwrap();
     there.handle(watcher, Request::Watch { prefix: String::new(), after: None }, Millis(1)).unwrap();
-    there.handle(watcher, read(), Millis(1)).unwrap();
     let acquire = Request::Acquire { name: name("plan"), lease_ms: None, wait: false };
     let generation = claimed(here.handle(writer, acquire, Millis(2))).mark.generation;
     there.follow(Millis(3));

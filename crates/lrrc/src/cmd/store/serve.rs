@@ -69,10 +69,6 @@ pub(crate) struct ServeArgs {
 
 /// The way into etcd; files in PEM for addresses that begin with https://.
 #[derive(Debug, Args)]
-#[cfg_attr(
-    not(feature = "etcd"),
-    expect(dead_code, reason = "a build without etcd refuses --etcd before it looks here")
-)]
 struct EtcdArgs {
     /// What all keys of this store start with; lrrc/ if not given. A cluster may hold several stores.
     #[arg(long, value_name = "PREFIX", requires = "etcd")]
@@ -182,10 +178,13 @@ fn serve_etcd(args: &ServeArgs, config: HomeConfig, clock: Clock, runtime: &Runt
 
 #[cfg(not(feature = "etcd"))]
 fn serve_etcd(args: &ServeArgs, _: HomeConfig, _: Clock, _: &Runtime) -> miette::Result<()> {
+    let EtcdArgs { etcd_root, etcd_user, etcd_ca, etcd_cert, etcd_key } = &args.etcd_access;
+    let files = [etcd_ca, etcd_cert, etcd_key].into_iter().flatten().map(|file| file.display().to_string());
+    let names = args.etcd.iter().chain([etcd_root, etcd_user].into_iter().flatten()).cloned();
     Err(miette!(
         help = "build it with: cargo build --release --features etcd",
-        "this lrrc was built without etcd, and cannot serve {}",
-        args.etcd.join(" ")
+        "this lrrc was built without etcd, and cannot use {}",
+        names.chain(files).collect::<Vec<_>>().join(", ")
     ))
 }
 
