@@ -1,5 +1,6 @@
 //! Work on the whole store that takes long: it runs beside the home, in whatever thread the home's owner gives it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use lrrc_coherence::{AgentId, Digest, Ledger, Millis};
@@ -55,18 +56,23 @@ impl<B: Backend> Home<B> {
 }
 
 impl<B: Backend> Chore<B> {
-    /// Does it.
+    /// Does it. A damaged file may make the storage panic, and somebody waits for the answer.
     #[must_use]
     pub fn run(self) -> Done {
-        let outcome = if self.is_collection {
-            let named = |key: &str, value: &bytes::Bytes| named(key, value);
-            collect(&*self.backend, &self.content, self.now.0, named)
-                .map(Answer::Swept)
-                .map_err(|error| Refusal::Storage { message: error.to_string() })
-        } else {
-            self.verify().map(Answer::Verified)
-        };
+        let message = "the storage panicked; its file may be damaged, and has to be opened again".to_owned();
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.work()));
+        let outcome = outcome.unwrap_or(Err(Refusal::Storage { message }));
         Done { agent: self.agent, ticket: self.ticket, outcome }
+    }
+
+    fn work(&self) -> Result<Answer, Refusal> {
+        if !self.is_collection {
+            return self.verify().map(Answer::Verified);
+        }
+        let named = |key: &str, value: &bytes::Bytes| named(key, value);
+        collect(&*self.backend, &self.content, self.now.0, named)
+            .map(Answer::Swept)
+            .map_err(|error| Refusal::Storage { message: error.to_string() })
     }
 
     fn verify(&self) -> Result<Verified, Refusal> {
