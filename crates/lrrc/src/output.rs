@@ -3,11 +3,11 @@
 //! A regular file is written beside its place and moved there when it is complete and durable, so a full disk leaves the
 //! old content. What is no regular file keeps its kind: a link still points to its target, a pipe is written through.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
+use lrrc_model::{RecordError, write_atomic};
 use miette::miette;
 
 /// Names of the standard output. The second to the last are its own on every Unix: opened anew they would be written
@@ -27,8 +27,8 @@ pub(crate) enum Reader {
 
 /// What a path that may be written stands for.
 enum Place {
-    /// A regular file with its permissions, or one that is not there yet.
-    File(PathBuf, Option<Permissions>),
+    /// A regular file, or one that is not there yet.
+    File(PathBuf),
     /// A device, a pipe, or a descriptor of this process.
     Stream,
 }
@@ -80,7 +80,7 @@ pub(crate) async fn reader_gone() {
 /// Writes a place that the user named; messages name it as the user did.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> miette::Result<()> {
     let written = place(path).and_then(|place| match place {
-        Place::File(target, permissions) => replace(&target, bytes, permissions),
+        Place::File(target) => replace(&target, bytes),
         // Appended, for a descriptor that is a file must not lose what went there before.
         Place::Stream => OpenOptions::new().append(true).open(path)?.write_all(bytes),
     });
@@ -92,7 +92,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> miette::Result<()> {
 pub(crate) fn check(path: Option<&Path>) -> miette::Result<()> {
     let Some(path) = path.filter(|path| !is_stdout(path)) else { return Ok(()) };
     let tried = place(path).and_then(|place| match place {
-        Place::File(target, _) => fresh(&target).and_then(|(_, name)| fs::remove_file(name)),
+        Place::File(target) => tempfile::tempfile_in(folder(&target)).map(drop),
         Place::Stream => Ok(()),
     });
     tried.map_err(|error| cannot_write(path, &error))
@@ -109,10 +109,10 @@ fn place(path: &Path) -> io::Result<Place> {
         Ok(found) if found.is_file() => {
             // Whoever may not write the file may not replace it either.
             OpenOptions::new().write(true).open(&target)?;
-            Ok(Place::File(target, Some(found.permissions())))
+            Ok(Place::File(target))
         }
         Ok(_) => Ok(Place::Stream),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Place::File(target, None)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Place::File(target)),
         Err(error) => Err(error),
     }
 }
@@ -134,41 +134,14 @@ fn followed(path: &Path) -> io::Result<Option<PathBuf>> {
     Err(io::Error::other("its links go round in a circle"))
 }
 
-fn replace(target: &Path, bytes: &[u8], permissions: Option<Permissions>) -> io::Result<()> {
-    let (mut file, name) = fresh(target)?;
-    let written = permissions
-        .map_or(Ok(()), |permissions| file.set_permissions(permissions))
-        .and_then(|()| file.write_all(bytes))
-        .and_then(|()| file.sync_all())
-        .and_then(|()| fs::rename(&name, target));
-    if written.is_err() {
-        // The first error is the one that matters.
-        drop(fs::remove_file(&name));
-    }
-    written.and_then(|()| sync(folder(target)))
-}
-
-/// A new file beside `target`, under a name that no other write takes.
-fn fresh(target: &Path) -> io::Result<(File, PathBuf)> {
-    static WRITES: AtomicU64 = AtomicU64::new(0);
-    if target.file_name().is_none() {
-        return Err(ErrorKind::IsADirectory.into());
-    }
-    loop {
-        let number = WRITES.fetch_add(1, Ordering::Relaxed);
-        let name = target.with_file_name(format!(".lrrc-{}-{number}.new", std::process::id()));
-        match OpenOptions::new().write(true).create_new(true).open(&name) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            opened => return opened.map(|file| (file, name)),
-        }
-    }
+/// Replaces a regular file; the error is the system's, without the name of the file.
+fn replace(target: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_atomic(target, bytes).map_err(|error| match error {
+        RecordError::Io { source, .. } => source,
+        other => io::Error::other(other),
+    })
 }
 
 fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Makes the entries of a folder durable, where the system can.
-fn sync(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }

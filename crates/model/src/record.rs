@@ -225,7 +225,8 @@ fn read_config(path: &Path) -> Result<CoordinatorConfig, RecordError> {
     Ok(config)
 }
 
-/// Writes a file beside its place and moves it there: a reader sees the old content or the new.
+/// Writes a file beside its place and moves it there: a reader sees the old content or the new. The permissions of an
+/// existing file stay.
 ///
 /// # Errors
 /// [`RecordError::Io`] with the file; an existing file is then unchanged.
@@ -234,16 +235,21 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), RecordError> {
     static WRITES: AtomicU64 = AtomicU64::new(0);
     let number = WRITES.fetch_add(1, Ordering::Relaxed);
     let fresh = beside(path, &format!("{}-{number}.new", std::process::id()));
-    let written = write_file(&fresh, bytes).and_then(|()| fs::rename(&fresh, path).map_err(at(path)));
+    let permissions = fs::metadata(path).ok().map(|found| found.permissions());
+    let written = write_file(&fresh, bytes, permissions).and_then(|()| fs::rename(&fresh, path));
     if written.is_err() {
+        // The first error is the one that matters.
         drop(fs::remove_file(&fresh));
     }
-    written.and_then(|()| path.parent().map_or(Ok(()), sync))
+    written.map_err(at(path))?;
+    path.parent().map_or(Ok(()), sync)
 }
 
-fn write_file(path: &Path, bytes: &[u8]) -> Result<(), RecordError> {
-    let mut file = fs::File::create(path).map_err(at(path))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(at(path))
+fn write_file(path: &Path, bytes: &[u8], permissions: Option<fs::Permissions>) -> std::io::Result<()> {
+    let mut file = fs::File::create(path)?;
+    permissions.map_or(Ok(()), |permissions| file.set_permissions(permissions))?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 /// Makes the entries of a folder durable, where the system can.

@@ -200,6 +200,8 @@ impl Content {
         make_private(folder).map_err(|error| fault(error.to_string()))?;
         let objects = LocalFileSystem::new_with_prefix(folder).map_err(|error| fault(error.to_string()))?;
         let objects = Arc::new(objects.with_fsync(true).with_automatic_cleanup(true));
+        // It is written down, and read by processes that run elsewhere.
+        let place = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()).display().to_string();
         Ok(Self { folder: Some(folder.to_owned()), ..Self::new(objects, place, rules)? })
     }
 

@@ -1,6 +1,7 @@
 //! Two homes over one backend, as on two machines: each decides on what the other has written.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use lrrc_coherence::{AgentId, Conflict, Digest, Mark, Millis, Rules};
@@ -13,8 +14,9 @@ use lrrc_store::{
 use crate::house::name;
 
 /// A memory that several homes serve. It takes no home for lost: a test deletes what one has announced.
+/// It panics at a listing when it is told to, as redb does over some damaged pages.
 #[derive(Clone)]
-pub(crate) struct Common(Arc<MemoryBackend>);
+pub(crate) struct Common(Arc<MemoryBackend>, Arc<AtomicBool>);
 
 impl Backend for Common {
     fn epoch(&self) -> Option<u32> {
@@ -27,6 +29,7 @@ impl Backend for Common {
         self.0.get(key)
     }
     fn list(&self, prefix: &str) -> Result<Listing, BackendError> {
+        assert!(!self.1.load(Ordering::SeqCst), "a page that contradicts another");
         self.0.list(prefix)
     }
     fn commit(&self, batch: &Batch) -> Result<Revision, BackendError> {
@@ -57,7 +60,7 @@ impl Backend for Common {
 
 /// Homes, each with one agent.
 pub(crate) fn homes<const N: usize>() -> [(Home<Common>, AgentId); N] {
-    let common = Common(Arc::new(MemoryBackend::new()));
+    let common = Common(Arc::new(MemoryBackend::new()), Arc::default());
     [(); N].map(|()| home_of(&common))
 }
 
@@ -240,4 +243,20 @@ fn homes_never_give_an_agent_id_twice() {
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), 202);
+}
+
+#[test]
+fn a_collection_or_verification_in_which_the_storage_panics_is_answered() {
+    let [(mut home, agent)] = homes();
+    home.backend().1.store(true, Ordering::SeqCst);
+    for (ticket, request) in (1..).zip([Request::Gc, Request::Verify]) {
+        home.receive(agent, ToHome::Ask { ticket: Ticket(ticket), request }, Millis(1));
+        for chore in home.chores() {
+            let done = chore.run();
+            home.finish(done, Millis(2));
+        }
+        let said: Vec<Says> = home.outbox().into_iter().map(|(_, frame)| frame.says).collect();
+        let is_told = |says: &Says| matches!(says, Says::Answer { outcome: Err(Refusal::Storage { message }), .. } if message.contains("damaged"));
+        assert!(said.iter().any(is_told), "{said:?}");
+    }
 }

@@ -165,12 +165,12 @@ impl Journal {
 /// Whether some later frame says that frame `number` was on the disk before it. Frames that were written together are not
 /// proof: a power loss keeps any of them.
 fn was_synced(blocks: &[u8], epoch: u64, number: u64) -> bool {
-    let later = blocks.chunks(BLOCK_BYTES).enumerate().filter_map(|(at, block)| {
+    let mut later = blocks.chunks(BLOCK_BYTES).enumerate().filter_map(|(at, block)| {
         let found = u64::from_be_bytes(block.get(8..16)?.try_into().ok()?);
         let (payload, _) = next(&blocks[at * BLOCK_BYTES..], epoch, found).filter(|_| found > number)?;
         rmp_serde::from_slice::<Payload<'_>>(payload).ok()
     });
-    later.into_iter().any(|frame| frame.synced >= number)
+    later.any(|frame| frame.synced >= number)
 }
 
 /// The payload of the frame that lies first in `blocks`, if it is the one that is asked for, and what lies behind it.
