@@ -236,7 +236,7 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), RecordError> {
     let number = WRITES.fetch_add(1, Ordering::Relaxed);
     let fresh = beside(path, &format!("{}-{number}.new", std::process::id()));
     let permissions = fs::metadata(path).ok().map(|found| found.permissions());
-    let written = write_file(&fresh, bytes, permissions).and_then(|()| fs::rename(&fresh, path));
+    let written = create_durable(&fresh, bytes, permissions).and_then(|()| fs::rename(&fresh, path));
     if written.is_err() {
         // The first error is the one that matters.
         drop(fs::remove_file(&fresh));
@@ -245,7 +245,11 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), RecordError> {
     path.parent().map_or(Ok(()), sync)
 }
 
-fn write_file(path: &Path, bytes: &[u8], permissions: Option<fs::Permissions>) -> std::io::Result<()> {
+fn write_file(path: &Path, bytes: &[u8]) -> Result<(), RecordError> {
+    create_durable(path, bytes, None).map_err(at(path))
+}
+
+fn create_durable(path: &Path, bytes: &[u8], permissions: Option<fs::Permissions>) -> std::io::Result<()> {
     let mut file = fs::File::create(path)?;
     permissions.map_or(Ok(()), |permissions| file.set_permissions(permissions))?;
     file.write_all(bytes)?;
