@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinSet;
 use tokio_util::codec::FramedRead;
 
 use crate::backend::Backend;
@@ -49,45 +48,37 @@ pub async fn serve<B: Backend + 'static>(
             () = owner.ended() => {}
         }
     };
-    let mut connections = accept(&handle, &listener, ends).await;
+    accept(&handle, &listener, ends).await;
     drop(listener);
     let stopped = tokio::task::spawn_blocking(|| owner.stop()).await;
-    let last_words = async { while connections.join_next().await.is_some() {} };
-    let _ = tokio::time::timeout(GOODBYE_WITHIN, last_words).await;
     stopped.unwrap_or_else(|error| Err(ServeError::Failed { why: error.to_string() }))
 }
 
-/// Takes connections until `shutdown`; returns those that stand.
-async fn accept(handle: &Handle, listener: &Listener, shutdown: impl Future<Output = ()>) -> JoinSet<()> {
+/// Takes connections until `shutdown`.
+async fn accept(handle: &Handle, listener: &Listener, shutdown: impl Future<Output = ()>) {
     let places = Arc::new(Semaphore::new(handle.limits().sessions_max));
-    let mut connections = JoinSet::new();
     tokio::pin!(shutdown);
     loop {
         let stream = tokio::select! {
-            () = &mut shutdown => return connections,
-            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+            () = &mut shutdown => return,
             accepted = listener.accept() => accepted,
         };
-        let Ok(stream) = stream else {
+        let Ok(stream) = stream.and_then(Stream::leave) else {
             tokio::time::sleep(Duration::from_millis(20)).await;
             continue;
         };
-        let handle = handle.clone();
-        match Arc::clone(&places).try_acquire_owned() {
-            Ok(place) => {
-                connections.spawn(async move {
-                    connection(&handle, stream).await;
-                    drop(place);
-                });
+        let place = Arc::clone(&places).try_acquire_owned();
+        let own = handle.clone();
+        handle.spawn(async move {
+            let Ok(stream) = stream.enter() else { return };
+            if let Ok(_place) = place {
+                connection(&own, stream).await;
+            } else {
+                let limit = own.limits().sessions_max as u64;
+                let why = Refusal::TooMany { what: "sessions".into(), found: limit + 1, limit };
+                goodbye(&Connection::new(stream, &own).wire, why).await;
             }
-            Err(_) => {
-                connections.spawn(async move {
-                    let limit = handle.limits().sessions_max as u64;
-                    let why = Refusal::TooMany { what: "sessions".into(), found: limit + 1, limit };
-                    goodbye(&Connection::new(stream, &handle).wire, why).await;
-                });
-            }
-        }
+        });
     }
 }
 

@@ -144,6 +144,15 @@ impl Stream {
         Ok(Self::Tcp(stream))
     }
 
+    /// Takes the connection out of the runtime that it was accepted in.
+    pub(super) fn leave(self) -> io::Result<Adrift> {
+        match self {
+            Self::Tcp(stream) => stream.into_std().map(Adrift::Tcp),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.into_std().map(Adrift::Unix),
+        }
+    }
+
     /// Both directions, for tasks and threads of their own.
     pub(crate) fn into_halves(self) -> (ReadHalf, WriteHalf) {
         match self {
@@ -156,6 +165,25 @@ impl Stream {
                 let (reader, writer) = stream.into_split();
                 (ReadHalf::Unix(reader), WriteHalf::Unix(writer))
             }
+        }
+    }
+}
+
+/// A connection between two runtimes.
+#[derive(Debug)]
+pub(super) enum Adrift {
+    Tcp(std::net::TcpStream),
+    #[cfg(unix)]
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl Adrift {
+    /// Takes the connection into the runtime that this is called in.
+    pub(super) fn enter(self) -> io::Result<Stream> {
+        match self {
+            Self::Tcp(stream) => TcpStream::from_std(stream).map(Stream::Tcp),
+            #[cfg(unix)]
+            Self::Unix(stream) => UnixStream::from_std(stream).map(Stream::Unix),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Where the frames of a session go: to a task of this process, or on a wire.
 //!
-//! The home's thread puts short frames on the wire itself, where the system takes them at once: that spares each answer
-//! a wait for another thread to wake. What does not go at once, and what is long, goes to the connection's own task, and
-//! every later frame behind it, so that frames keep their order.
+//! The home puts short frames on the wire itself, where the system takes them at once. What does not go at once, and what
+//! is long, goes to the connection's own task, and every later frame behind it, so that frames keep their order. The task
+//! shares the home's thread, so another one encodes what is long.
 
 use std::io;
 use std::sync::Arc;
@@ -10,12 +10,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::{Buf, BytesMut};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::task::spawn_blocking;
 
 use super::listen::WriteHalf;
 use crate::wire::codec::{FRAME_BYTES_MAX, encode};
 use crate::wire::{Answer, Body, FromHome, Piece, Says};
 
-/// Longest content in a frame that the home's thread writes itself, in bytes.
+/// Longest content in a frame that the home's thread encodes, in bytes.
 const SHORT_BYTES_MAX: usize = 64 << 10;
 
 /// The home's end of a session.
@@ -37,7 +38,7 @@ pub(super) enum Packet {
     Permit(OwnedSemaphorePermit),
 }
 
-/// A wire that the home's thread and the connection's task write to.
+/// A wire that the home and the connection's task write to.
 #[derive(Debug)]
 pub(super) struct Wire {
     half: WriteHalf,
@@ -53,14 +54,15 @@ impl Wire {
     /// Writes a frame out of turn, the last one: from here on no other thread writes.
     pub(super) async fn last(&self, frame: &FromHome) -> io::Result<()> {
         self.queued.fetch_add(1, Ordering::AcqRel);
-        self.all(self.frame(frame)?).await
+        self.all(Self::frame(frame)?).await
     }
 
     /// Writes what the home's thread has left to this task, until the session is over.
     pub(super) async fn drain(&self, mut packets: mpsc::Receiver<Packet>) -> io::Result<()> {
         while let Some(packet) = packets.recv().await {
             let bytes = match packet {
-                Packet::Frame(frame) => self.frame(&frame)?,
+                Packet::Frame(frame) if is_short(&frame.says) => Self::frame(&frame)?,
+                Packet::Frame(frame) => spawn_blocking(move || Self::frame(&frame)).await??,
                 Packet::Rest(bytes) => bytes,
                 Packet::Permit(permit) => {
                     drop(permit);
@@ -73,7 +75,7 @@ impl Wire {
         Ok(())
     }
 
-    fn frame(&self, frame: &FromHome) -> io::Result<BytesMut> {
+    fn frame(frame: &FromHome) -> io::Result<BytesMut> {
         let mut bytes = BytesMut::new();
         encode(frame, FRAME_BYTES_MAX, &mut bytes).map_err(io::Error::other)?;
         Ok(bytes)
@@ -108,7 +110,7 @@ impl Outbox {
             Self::Local(frames) => frames.try_send(frame).is_ok(),
             Self::Remote { wire, packets } => {
                 let packet = if wire.queued.load(Ordering::Acquire) == 0 && is_short(&frame.says) {
-                    let Ok(mut bytes) = wire.frame(&frame) else { return false };
+                    let Ok(mut bytes) = Wire::frame(&frame) else { return false };
                     match wire.put(&mut bytes) {
                         Ok(()) if bytes.is_empty() => return true,
                         Ok(()) => Packet::Rest(bytes),

@@ -1,14 +1,20 @@
 //! The thread that owns the home. Everybody else sends it mail, so the home needs no lock, and its blocking storage
-//! stands in nobody's way.
+//! stands in nobody's way but that of the home's own connections: they live in this thread too, for a request would
+//! otherwise wait for a second thread to wake, which costs about as much as the storage's own part of a commit.
 
 use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use lrrc_coherence::{AgentId, Millis};
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::outbox::Outbox;
 use crate::backend::Backend;
@@ -23,6 +29,9 @@ const TICK: Duration = Duration::from_millis(50);
 
 /// Letters that are answered together at most.
 const LETTERS_MAX: usize = 64;
+
+/// Time for what the connections have still to write when the home has ended.
+const LAST_WORDS_WITHIN: Duration = Duration::from_secs(1);
 
 /// What the owner is told.
 enum Mail {
@@ -42,13 +51,17 @@ enum Mail {
     Done(Done),
     /// It waits as long as its token is not dropped.
     Feed(Arc<()>),
+    /// To be run in the owner's thread.
+    Task(Task),
     Stop,
 }
+
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A way to the home from within its process. Clones reach the same home.
 #[derive(Clone)]
 pub struct Handle {
-    mail: Sender<Mail>,
+    mail: UnboundedSender<Mail>,
     limits: Limits,
 }
 
@@ -70,7 +83,7 @@ impl Owner {
     /// Gives the home a thread.
     #[must_use]
     pub fn spawn<B: Backend + 'static>(home: Home<B>, clock: Clock) -> Self {
-        let (mail, post) = channel();
+        let (mail, post) = unbounded_channel();
         let handle = Handle { mail: mail.clone(), limits: home.limits() };
         if home.is_shared() {
             follow(home.backend(), handle.mail.clone());
@@ -78,7 +91,9 @@ impl Owner {
         let (ends, ended) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
             let _ends = ends;
-            run(home, &post, &mail, clock)
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.map_err(|error| ServeError::Failed { why: error.to_string() })?;
+            run(home, &runtime, post, &mail, clock)
         });
         Self { handle, thread, ended }
     }
@@ -109,7 +124,7 @@ impl Owner {
 
 /// Wakes the owner when another home has changed the store. One letter waits at a time: an owner whose storage does not
 /// answer takes long for each, and must come to what its agents ask.
-fn follow<B: Backend + 'static>(backend: Arc<B>, mail: Sender<Mail>) {
+fn follow<B: Backend + 'static>(backend: Arc<B>, mail: UnboundedSender<Mail>) {
     std::thread::spawn(move || {
         let token = Arc::new(());
         let mut after = backend.revision().unwrap_or_default();
@@ -125,31 +140,37 @@ fn follow<B: Backend + 'static>(backend: Arc<B>, mail: Sender<Mail>) {
     });
 }
 
+/// Works for the home until it is over. The tasks of `runtime` run while there is no mail; the home runs outside of it,
+/// for storages block on runtimes of their own.
 fn run<B: Backend + 'static>(
     mut home: Home<B>,
-    post: &Receiver<Mail>,
-    mail: &Sender<Mail>,
+    runtime: &Runtime,
+    mut post: UnboundedReceiver<Mail>,
+    mail: &UnboundedSender<Mail>,
     clock: Clock,
 ) -> Result<(), ServeError> {
     let mut outboxes: BTreeMap<AgentId, Outbox> = BTreeMap::new();
+    let mut tasks = JoinSet::new();
     let mut ticked = clock.now();
     let mut is_over = false;
     while !is_over && home.failed().is_none() {
-        let first = match post.recv_timeout(TICK) {
-            Ok(letter) => Some(letter),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => break,
-        };
         // Letters that lie here already are answered together: their writes share a sync.
-        let mut letters: Vec<Mail> = first.into_iter().collect();
-        letters.extend(post.try_iter().take(LETTERS_MAX - 1));
+        let mut letters = Vec::new();
+        // No mail is an answer too: then it is time that has passed.
+        let _ = runtime.block_on(async { timeout(TICK, post.recv_many(&mut letters, LETTERS_MAX)).await });
         if letters.len() > 1 {
             home.gather();
         }
         let mut permits = Vec::new();
         for letter in letters {
-            is_over |= matches!(letter, Mail::Stop);
-            permits.extend(open(&mut home, letter, &mut outboxes, clock.now()));
+            match letter {
+                Mail::Stop => is_over = true,
+                Mail::Task(task) => {
+                    while tasks.try_join_next().is_some() {}
+                    tasks.spawn_on(task, runtime.handle());
+                }
+                letter => permits.extend(open(&mut home, letter, &mut outboxes, clock.now())),
+            }
             if home.is_shared() {
                 deliver(&mut home, &mut outboxes, clock);
             }
@@ -180,6 +201,10 @@ fn run<B: Backend + 'static>(
     }
     home.close(clock.now());
     deliver(&mut home, &mut outboxes, clock);
+    // A connection ends when nothing can be said on it any more.
+    drop(outboxes);
+    let last_words = async { while tasks.join_next().await.is_some() {} };
+    let _ = runtime.block_on(async { timeout(LAST_WORDS_WITHIN, last_words).await });
     home.failed().map_or(Ok(()), |why| Err(ServeError::Failed { why: why.to_owned() }))
 }
 
@@ -213,7 +238,7 @@ fn open<B: Backend>(
             drop(token);
             home.follow(now);
         }
-        Mail::Stop => {}
+        Mail::Task(_) | Mail::Stop => {}
     }
     None
 }
@@ -256,6 +281,13 @@ impl Handle {
         Ok(Post { agent, mail: self.mail.clone(), permits })
     }
 
+    /// Runs a task in the home's own thread, as long as the home lives. What the task sends to the home arrives without
+    /// another thread being woken.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        // Where the home has stopped, the task is dropped, and what it holds with it.
+        let _ = self.mail.send(Mail::Task(Box::pin(task)));
+    }
+
     /// Bounds of the home.
     #[must_use]
     pub fn limits(&self) -> &Limits {
@@ -280,7 +312,7 @@ pub struct Session {
 #[derive(Debug)]
 pub struct Post {
     agent: AgentId,
-    mail: Sender<Mail>,
+    mail: UnboundedSender<Mail>,
     permits: Arc<Semaphore>,
 }
 
