@@ -44,6 +44,12 @@ pub enum Broken {
         /// Which read.
         what: String,
     },
+    /// An agent that watches was not told of a change.
+    #[error("a watch missed a change: {what}")]
+    Unnoticed {
+        /// Who knows what, and what is there.
+        what: String,
+    },
     /// When the faults had ended, an agent could still not read or write.
     #[error("no progress: {what}")]
     Stuck {
@@ -81,12 +87,20 @@ pub struct Tally {
     pub commits: u64,
     /// Writes that were refused.
     pub refusals: u64,
+    /// Ends of gathering: what was asked until then has one sync, if any.
+    pub flushes: u64,
+    /// Changes that watches told of.
+    pub notices: u64,
+    /// Contents that collections removed.
+    pub collected: u64,
     /// Frames that were lost.
     pub lost_frames: u64,
     /// Agents that crashed.
     pub agent_crashes: u64,
     /// Homes that crashed.
     pub home_crashes: u64,
+    /// Homes that stopped because their storage had failed in a commit.
+    pub home_failures: u64,
     /// Faults of the storage.
     pub storage_faults: u64,
 }
@@ -102,9 +116,13 @@ impl Tally {
             stale_reads: self.stale_reads + other.stale_reads,
             commits: self.commits + other.commits,
             refusals: self.refusals + other.refusals,
+            flushes: self.flushes + other.flushes,
+            notices: self.notices + other.notices,
+            collected: self.collected + other.collected,
             lost_frames: self.lost_frames + other.lost_frames,
             agent_crashes: self.agent_crashes + other.agent_crashes,
             home_crashes: self.home_crashes + other.home_crashes,
+            home_failures: self.home_failures + other.home_failures,
             storage_faults: self.storage_faults + other.storage_faults,
         }
     }
@@ -115,16 +133,20 @@ impl fmt::Display for Tally {
         write!(
             f,
             "{} steps, {} reads ({} from a copy, {} of those of an older version), {} writes, {} refusals, \
-             {} frames lost, {} agents and {} homes crashed, {} storage faults",
+             {} flushes, {} changes told to watches, {} contents collected, {} frames lost, {} agents and {} homes crashed, {} homes stopped, {} storage faults",
             self.steps,
             self.reads,
             self.cached_reads,
             self.stale_reads,
             self.commits,
             self.refusals,
+            self.flushes,
+            self.notices,
+            self.collected,
             self.lost_frames,
             self.agent_crashes,
             self.home_crashes,
+            self.home_failures,
             self.storage_faults,
         )
     }

@@ -1,10 +1,11 @@
 //! The real home and the real agents under a virtual clock, in a network and on a storage that fail as a seed says.
 //!
 //! One seed is one run: it draws how many agents there are, what they want, which frames are lost, repeated, delayed or
-//! overtaken, which agents and homes crash, and which commits the storage refuses. After each step the home's own trace
-//! is replayed through the pure core and every law of [`lrrc_coherence::invariant`] is checked; every read is held
-//! against what was really written. At the end the faults stop: every acknowledged write must be there, and everybody
-//! must be able to go on. A run that fails is its seed.
+//! overtaken, which agents and homes crash, which commits the storage refuses, how long writes wait for a common sync, and
+//! when contents are collected. After each step the home's own trace is replayed through the pure core and every law of
+//! [`lrrc_coherence::invariant`] is checked; every read, and everything that a watch tells, is held against what was really
+//! written. At the end the faults stop: every acknowledged write must be there, those who watch must know of all of them,
+//! and everybody must be able to go on. A run that fails is its seed.
 //!
 //! ```
 //! use lrrc_sim::{WorldConfig, world};
@@ -20,17 +21,19 @@ mod mirror;
 mod mutant;
 mod network;
 mod plumbing;
+mod process;
 mod scene;
 mod settings;
 mod storage;
 mod text;
 mod truth;
+mod watcher;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use lrrc_coherence::{AgentId, Millis};
 use lrrc_store::wire::{FromHome, PROTOCOL, ToHome};
-use lrrc_store::{Content, ContentRules, Home, MemoryDisk, Name, Trace};
+use lrrc_store::{Chore, Content, Home, MemoryDisk, Name};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -83,14 +86,23 @@ enum Due {
     TickHome,
     CrashHome,
     OpenHome,
+    /// Gathered writes are made durable.
+    Flush,
+    /// The oldest chore is run.
+    Chore,
 }
 
 struct World {
     config: WorldConfig,
     scene: Scene,
     disk: MemoryDisk,
+    /// Where large contents lie; made with the first home.
+    contents: Option<Content>,
     dice: Dice,
     home: Option<Home<Storage>>,
+    /// Writes wait for a common sync.
+    is_gathering: bool,
+    chores: VecDeque<Chore<Storage>>,
     sink: Sink,
     mirror: Mirror,
     actors: Vec<Actor>,
@@ -147,8 +159,11 @@ impl World {
         let mut world = Self {
             config,
             disk: MemoryDisk::default(),
+            contents: None,
             dice,
             home: None,
+            is_gathering: false,
+            chores: VecDeque::new(),
             sink: Sink::default(),
             mirror,
             actors,
@@ -229,6 +244,7 @@ impl World {
                 }
             }
             Frame::ToHome(frame) => {
+                self.gather();
                 let Some(home) = &mut self.home else { return Ok(()) };
                 let session = self.sessions.get(&lane.connection()).copied();
                 match (session, frame) {
@@ -279,6 +295,8 @@ impl World {
             }
             Due::CrashHome => self.crash_home(),
             Due::OpenHome => self.open_home()?,
+            Due::Flush => self.flush()?,
+            Due::Chore => self.run_chore(),
         }
         Ok(())
     }
@@ -318,44 +336,5 @@ impl World {
         self.cut(at);
         self.actors[at] = Actor::new(at, &self.scene);
         self.crash_later(self.scene.settings.agent_crash_ms, Due::CrashAgent(at));
-    }
-
-    /// The process of the home is gone, and with it every connection. The agents learn of it now or by its silence.
-    fn crash_home(&mut self) {
-        if self.is_calm || self.home.take().is_none() {
-            return;
-        }
-        self.scene.note(|| "the home crashes".to_owned());
-        self.scene.tally.home_crashes += 1;
-        self.lose_home();
-        let ms = self.scene.random.random_range(1..3_000);
-        self.after(ms, Due::OpenHome);
-        self.crash_later(self.scene.settings.home_crash_ms.map(|ms| ms + 3_000), Due::CrashHome);
-    }
-
-    fn lose_home(&mut self) {
-        self.network.cut(|_| true);
-        self.sessions.clear();
-        self.withheld.clear();
-        self.mirror.restart();
-        for at in 0..self.actors.len() {
-            if self.scene.random.random_bool(0.7) {
-                self.actors[at].agent.disconnected();
-                self.cut(at);
-            }
-        }
-    }
-
-    /// A home over the same disk. It fails to open while the storage fails, and is tried again.
-    fn open_home(&mut self) -> Result<(), Broken> {
-        let fault = |error: String| Broken::Protocol { what: format!("a home does not open: {error}") };
-        let content =
-            Content::in_memory(ContentRules::default()).map_err(|error| fault(error.to_string()))?;
-        let storage = Storage::open(&self.disk, self.dice.clone());
-        let home = Home::open(storage, content, self.scene.settings.home.clone(), self.scene.now);
-        let home = home.map_err(|error| fault(error.to_string()))?;
-        self.home = Some(home.with_trace(Trace::to(self.sink.clone())));
-        self.scene.note(|| "the home opens".to_owned());
-        Ok(())
     }
 }

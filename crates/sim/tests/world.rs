@@ -12,12 +12,24 @@ fn no_law_breaks() {
         tally.stale_reads,
         tally.commits,
         tally.refusals,
+        tally.flushes,
+        tally.notices,
+        tally.collected,
         tally.lost_frames,
         tally.agent_crashes,
         tally.home_crashes,
+        tally.home_failures,
         tally.storage_faults,
     ];
     assert!(seen.iter().all(|count| *count > 0), "something never happened: {tally}");
+}
+
+#[test]
+fn a_home_whose_storage_failed_says_nothing_more_of_its_records() {
+    // A commit lands and fails; the home ended its sessions, and what follows from that told of the new version.
+    let verdict = world::run(1231, &WorldConfig::default());
+    assert!(verdict.tally.home_failures > 0, "the seed means another world by now: {}", verdict.tally);
+    assert_eq!(verdict.broken, None);
 }
 
 #[test]
@@ -27,6 +39,9 @@ fn broken_rules_are_found() {
         (Mutant::SilentHome, "a stale read"),
         (Mutant::BlindHome, "a lost update"),
         (Mutant::SlowClocks, "a stale read"),
+        (Mutant::EagerAnswers, "an acknowledged write is lost"),
+        (Mutant::MuteWatches, "a watch missed a change"),
+        (Mutant::BlindCollector, "an acknowledged write is lost"),
     ];
     for (mutant, law) in mutants {
         let config = WorldConfig { mutant: Some(mutant), ..WorldConfig::default() };

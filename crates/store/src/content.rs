@@ -213,6 +213,15 @@ impl Content {
         Self::new(Arc::new(InMemory::new()), "memory".to_owned(), rules)
     }
 
+    /// The same contents for another home, as a process finds them that starts after this one.
+    ///
+    /// # Errors
+    /// [`ContentError::Place`] when the system gives no thread.
+    pub fn again(&self) -> Result<Self, ContentError> {
+        let again = Self::new(Arc::clone(&self.objects), self.place.clone(), self.rules)?;
+        Ok(Self { folder: self.folder.clone(), ..again })
+    }
+
     /// Keeps large contents under `address`: `s3://bucket/folder` (with the feature `s3`), with the options of
     /// [`object_store`], such as `endpoint`, `region` or `access_key_id`. Anything without `://` is a folder.
     ///

@@ -1,15 +1,13 @@
 //! An agent with something to do: it reads, and writes what it makes from what it has read.
 
-use bytes::Bytes;
 use lrrc_coherence::{Conflict, Digest, Generation, Mark, Millis, Stamp};
-use lrrc_store::wire::{Answer, Basis, Change, Claimed, Committed, Divide, Payload, Request, Ticket};
-use lrrc_store::{
-    Agent, Asked, Happened, Name, Op, Outcome, Read, Refusal, SectionRead, StoreError, digest_of,
-};
+use lrrc_store::wire::{Answer, Basis, Change, Claimed, Committed, Request, Ticket};
+use lrrc_store::{Agent, Asked, Happened, Name, Op, Outcome, Read, Refusal, StoreError};
 use rand::Rng;
 
 use super::scene::Scene;
 use super::text::Text;
+use super::watcher::Watcher;
 use crate::verdict::Broken;
 
 /// An agent waits this long for a claim before it may lose its patience, in milliseconds.
@@ -27,6 +25,8 @@ pub(super) struct Actor {
     doing: Doing,
     /// What it looked for and did not find: it may make it.
     missed: Option<Name>,
+    /// What it knows by its watch.
+    pub(super) watcher: Option<Watcher>,
 }
 
 #[derive(Debug)]
@@ -51,6 +51,10 @@ enum Task {
     Publish { written: Vec<(Name, Digest)>, claim: Option<Generation> },
     /// A deletion.
     Delete(Name),
+    /// A watch, or the listing that completes what it tells.
+    Watch,
+    /// A collection, or a verification.
+    Chore,
     /// Any answer will do.
     Finish,
 }
@@ -70,6 +74,7 @@ impl Actor {
             connection: None,
             doing: Doing::Nothing,
             missed: None,
+            watcher: None,
         }
     }
 
@@ -109,10 +114,16 @@ impl Actor {
         if let Some(name) = self.missed.take().filter(|_| scene.random.random_bool(0.5)) {
             return self.create(name, scene);
         }
+        if self.watcher.as_ref().is_some_and(|watcher| !watcher.is_complete) {
+            return self.complete(scene);
+        }
         let name = scene.pick_name();
         let drafts = Drafts::default();
         match scene.random.random_range(0..100) {
-            0..45 => {
+            0..2 => self.watch(scene),
+            2..4 => self.verify(scene),
+            4..7 => self.ask(Op::Ask(Request::Gc), Task::Chore, scene),
+            7..45 => {
                 let fresh = scene.random.random_bool(0.1);
                 self.ask(Op::Read { name: name.clone(), fresh }, Task::Look(name), scene)
             }
@@ -156,6 +167,30 @@ impl Actor {
         let (payload, digest) = scene.compose(Text::first, None);
         let task = Task::Publish { written: vec![(name.clone(), digest)], claim: None };
         self.ask(Op::Ask(Request::Create { name, content: payload }), task, scene)
+    }
+
+    /// Asks to be told of changes, once.
+    fn watch(&mut self, scene: &mut Scene) -> Result<(), Broken> {
+        if self.watcher.is_some() {
+            return Ok(());
+        }
+        let prefix = if scene.random.random() { "" } else { "team/" };
+        self.watcher = Some(Watcher::new(prefix));
+        self.ask(Op::Ask(Request::Watch { prefix: prefix.to_owned(), after: None }), Task::Watch, scene)
+    }
+
+    /// Lists what it watches, where it has not been told of all there is.
+    pub(super) fn complete(&mut self, scene: &mut Scene) -> Result<(), Broken> {
+        let Some(watcher) = self.watcher.as_ref().filter(|watcher| !watcher.is_complete) else {
+            return Ok(());
+        };
+        let list = Request::List { prefix: watcher.prefix.to_owned(), after: None };
+        self.ask(Op::Ask(list), Task::Watch, scene)
+    }
+
+    /// Has every content read that a record names.
+    pub(super) fn verify(&mut self, scene: &mut Scene) -> Result<(), Broken> {
+        self.ask(Op::Ask(Request::Verify), Task::Chore, scene)
     }
 
     fn study(
@@ -217,6 +252,21 @@ impl Actor {
                 scene.note(|| format!("actor {} is down: {why}", self.at));
                 Ok(true)
             }
+            Happened::Changed(changed) => {
+                scene.note(|| format!("actor {} is told of {changed:?}", self.at));
+                if let Some(watcher) = &mut self.watcher {
+                    scene.tally.notices += 1;
+                    watcher.told(&changed, &mut scene.truth, scene.now)?;
+                }
+                Ok(false)
+            }
+            Happened::WatchGap(prefix) => {
+                scene.note(|| format!("actor {} has a gap in {prefix:?}", self.at));
+                if let Some(watcher) = &mut self.watcher {
+                    watcher.is_complete = false;
+                }
+                Ok(false)
+            }
             Happened::Up(agent) => {
                 scene.note(|| format!("actor {} is {agent}", self.at));
                 Ok(false)
@@ -244,8 +294,14 @@ impl Actor {
                 }
                 scene.note(|| format!("actor {} is refused: {error}", self.at));
                 scene.tally.refusals += 1;
+                if matches!(task, Task::Watch) {
+                    self.watcher = None;
+                }
                 return match error {
                     StoreError::Damaged { .. } => Err(Broken::FalseRead { what: error.to_string() }),
+                    StoreError::Refused(Refusal::MissingContent { .. }) => {
+                        Err(Broken::AcknowledgedLost { what: error.to_string() })
+                    }
                     _ => Ok(()),
                 };
             }
@@ -270,6 +326,13 @@ impl Actor {
                 Ok(())
             }
             (Task::Finish, _) => Ok(()),
+            (Task::Watch, Outcome::Answer(answer)) => {
+                if let (Answer::Listed { rows, more: false }, Some(watcher)) = (&answer, &mut self.watcher) {
+                    watcher.listed(rows);
+                }
+                Ok(())
+            }
+            (Task::Chore, Outcome::Answer(answer)) => scene.chore_done(&answer),
             (task, outcome) => Err(Broken::Protocol {
                 what: format!("{task:?} of actor {} is answered by {outcome:?}", self.at),
             }),
@@ -343,49 +406,5 @@ impl Actor {
         let until = scene.now.plus(scene.random.random_range(0..=2 * scene.settings.think_ms_max));
         self.doing = Doing::Thinks { until, drafts };
         Ok(())
-    }
-}
-
-impl Scene {
-    /// A new content; the truth knows what it was made from.
-    fn compose(&mut self, text: impl FnOnce(u64) -> Text, base: Option<Stamp>) -> (Payload, Digest) {
-        self.contents += 1;
-        let text = text(self.contents);
-        let bytes = Bytes::from(text.whole());
-        let digest = digest_of(&bytes);
-        self.truth.made(digest, base, text);
-        (Payload { bytes, tokens: None, divide: Divide::ByName }, digest)
-    }
-
-    /// A whole read, which must be what was written, and current enough.
-    fn saw(&mut self, actor: usize, name: &Name, read: &Read) -> Result<Text, Broken> {
-        let Read { bytes, digest, freshness } = read;
-        let text = std::str::from_utf8(bytes).ok().and_then(Text::parse);
-        let Some(text) = text.filter(|_| digest_of(bytes) == *digest) else {
-            let what = format!("actor {actor} read bytes of {name} that are not those of {digest}");
-            return Err(Broken::FalseRead { what });
-        };
-        self.check_read(actor, name, freshness, Some(*digest), None)?;
-        Ok(text)
-    }
-
-    fn saw_section(
-        &mut self,
-        actor: usize,
-        name: &Name,
-        section: &str,
-        read: &SectionRead,
-    ) -> Result<(), Broken> {
-        let [(found, bytes)] = read.sections.as_slice() else {
-            let what = format!("actor {actor} asked for {section:?} of {name} and read {:?}", read.sections);
-            return Err(Broken::FalseRead { what });
-        };
-        let right = self.text_at(name, read.freshness.mark.stamp);
-        let right = right.as_ref().and_then(|text| text.section(section));
-        if found != section || right.map(str::as_bytes) != Some(bytes) {
-            let what = format!("actor {actor} read {bytes:?} as {section:?} of {name}, and it is {right:?}");
-            return Err(Broken::FalseRead { what });
-        }
-        self.check_read(actor, name, &read.freshness, None, Some(section))
     }
 }

@@ -2,8 +2,8 @@
 
 use lrrc_store::Name;
 
-use super::World;
 use super::network::Weather;
+use super::{Actor, Scene, World};
 use crate::verdict::Broken;
 
 /// Virtual time for everybody to be at rest once the faults have stopped, in milliseconds: longer than any lease,
@@ -22,14 +22,22 @@ impl World {
         self.dice.calm();
         self.scene.note(|| "the faults stop".to_owned());
         self.for_ms(REST_MS)?;
-        self.actors.iter_mut().for_each(super::Actor::forget);
+        self.actors.iter_mut().for_each(Actor::forget);
         self.reopen()?;
         self.for_ms(REST_MS)?;
         self.scene.truth.all_hold()?;
         for name in self.scene.names.clone() {
             self.everybody_goes_on(&name)?;
         }
+        self.watchers_know()?;
         self.reopen()?;
+        // Those who watch have lost their sessions, and some do not know it yet.
+        for name in self.scene.names.clone() {
+            self.goes_on(0, &name)?;
+        }
+        self.for_ms(REST_MS)?;
+        self.watchers_know()?;
+        self.deed(0, "verify", Actor::verify)?;
         for name in self.scene.names.clone() {
             self.actors[0].forget();
             self.for_ms(DEED_MS)?;
@@ -40,15 +48,13 @@ impl World {
 
     /// The home reads the artifact, which must be as it was last written.
     fn look(&mut self, name: &Name) -> Result<(), Broken> {
-        self.deed(0, name, "look", |actor, scene, name| actor.read_fresh(name, scene))?;
+        self.deed(0, &format!("look at {name}"), |actor, scene| actor.read_fresh(name, scene))?;
         self.scene.truth.is_there(name.as_str(), self.mirror.mark(name.as_str()).map(|mark| mark.stamp))
     }
 
     /// The home crashes once more and comes back at once.
     fn reopen(&mut self) -> Result<(), Broken> {
-        if self.home.take().is_some() {
-            self.lose_home();
-        }
+        self.lose_home();
         self.open_home()?;
         self.pump()
     }
@@ -61,19 +67,31 @@ impl World {
     fn everybody_goes_on(&mut self, name: &Name) -> Result<(), Broken> {
         self.look(name)?;
         if self.mirror.mark(name.as_str()).is_none() {
-            self.deed(0, name, "create", |actor, scene, name| actor.create(name.clone(), scene))?;
+            self.deed(0, &format!("create {name}"), |actor, scene| actor.create(name.clone(), scene))?;
         }
-        for at in 0..self.actors.len() {
-            self.deed(at, name, "read", |actor, scene, name| actor.read_fresh(name, scene))?;
-            let before = self.scene.tally.commits;
-            for _ in 0..TRIES {
-                self.deed(at, name, "write", |actor, scene, name| actor.write_next(name, scene))?;
-                if self.scene.tally.commits > before {
-                    break;
-                }
+        (0..self.actors.len()).try_for_each(|at| self.goes_on(at, name))
+    }
+
+    fn goes_on(&mut self, at: usize, name: &Name) -> Result<(), Broken> {
+        self.deed(at, &format!("read {name}"), |actor, scene| actor.read_fresh(name, scene))?;
+        let before = self.scene.tally.commits;
+        for _ in 0..TRIES {
+            self.deed(at, &format!("write {name}"), |actor, scene| actor.write_next(name, scene))?;
+            if self.scene.tally.commits > before {
+                return Ok(());
             }
-            if self.scene.tally.commits == before {
-                return Err(Broken::Stuck { what: format!("actor {at} cannot write {name}") });
+        }
+        Err(Broken::Stuck { what: format!("actor {at} cannot write {name}") })
+    }
+
+    /// Each agent that watches knows what there is, after a listing where it was told that it needs one.
+    fn watchers_know(&mut self) -> Result<(), Broken> {
+        self.for_ms(DEED_MS)?;
+        for at in 0..self.actors.len() {
+            self.deed(at, "list what it watches", Actor::complete)?;
+            let Scene { names, truth, .. } = &self.scene;
+            if let Some(watcher) = &self.actors[at].watcher {
+                watcher.knows_all(at, names, truth)?;
             }
         }
         Ok(())
@@ -83,17 +101,16 @@ impl World {
     fn deed(
         &mut self,
         at: usize,
-        name: &Name,
         what: &str,
-        begin: impl Fn(&mut super::Actor, &mut super::Scene, &Name) -> Result<(), Broken>,
+        begin: impl Fn(&mut Actor, &mut Scene) -> Result<(), Broken>,
     ) -> Result<(), Broken> {
-        begin(&mut self.actors[at], &mut self.scene, name)?;
+        begin(&mut self.actors[at], &mut self.scene)?;
         self.pump()?;
         let end = self.scene.now.plus(2 * DEED_MS);
         while !self.actors[at].is_idle() {
             if self.scene.now >= end {
                 return Err(Broken::Stuck {
-                    what: format!("actor {at} waits to {what} {name}: {:?}", self.actors[at]),
+                    what: format!("actor {at} waits to {what}: {:?}", self.actors[at]),
                 });
             }
             self.for_ms(50)?;

@@ -3,8 +3,10 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use lrrc_coherence::AgentId;
 use lrrc_coherence::trace::{Header, TraceLine};
 use lrrc_store::Home;
+use lrrc_store::wire::FromHome;
 use serde::Deserialize;
 
 use super::scene::Scene;
@@ -17,7 +19,8 @@ use crate::verdict::Broken;
 pub(super) struct Sink(Arc<Mutex<Vec<u8>>>);
 
 impl Sink {
-    fn drain(&self) -> Vec<u8> {
+    /// Takes what was written.
+    pub(super) fn drain(&self) -> Vec<u8> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -44,19 +47,24 @@ impl World {
     /// Hands on what each side has to say until nobody says anything more. What the home wrote is known first.
     pub(super) fn pump(&mut self) -> Result<(), Broken> {
         loop {
-            self.take_trace()?;
-            let mut moved = self.send_from_home();
+            self.put_off_chores();
+            let mut moved = false;
+            // What the home writes down and says may tell of writes that a crash would take back.
+            if !self.is_gathering || self.config.mutant == Some(Mutant::EagerAnswers) {
+                self.take_trace()?;
+                moved |= self.send_from_home();
+            }
             for at in 0..self.actors.len() {
                 moved |= self.send_from_actor(at);
                 moved |= self.tell_actor(at)?;
             }
             if !moved {
-                return Ok(());
+                return self.stop_failed();
             }
         }
     }
 
-    fn take_trace(&mut self) -> Result<(), Broken> {
+    pub(super) fn take_trace(&mut self) -> Result<(), Broken> {
         for line in self.sink.drain().split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             let fault = |error| Broken::Protocol { what: format!("a trace that cannot be read: {error}") };
             match serde_json::from_slice(line).map_err(fault)? {
@@ -72,12 +80,18 @@ impl World {
     }
 
     fn send_from_home(&mut self) -> bool {
-        let outbox = self.home.as_mut().map(Home::outbox).unwrap_or_default();
-        let moved = !outbox.is_empty();
-        for (agent, mut frame) in outbox {
-            if self.config.mutant == Some(Mutant::SilentHome) {
+        let said = self.home.as_mut().map(Home::outbox).unwrap_or_default();
+        let moved = !said.is_empty();
+        self.send_all(said);
+        moved
+    }
+
+    /// Sends what the home has said.
+    pub(super) fn send_all(&mut self, said: Vec<(AgentId, FromHome)>) {
+        for (agent, mut frame) in said {
+            if let Some(mutant) = self.config.mutant {
                 let withheld = self.withheld.entry(agent).or_default();
-                if !mutant::silence(&mut frame, withheld) {
+                if !mutant::says(mutant, &mut frame, withheld) {
                     continue;
                 }
             }
@@ -87,7 +101,6 @@ impl World {
                 self.send(Lane::ToAgent(connection), &Frame::ToAgent(frame));
             }
         }
-        moved
     }
 
     fn send_from_actor(&mut self, at: usize) -> bool {

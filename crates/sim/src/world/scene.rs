@@ -2,8 +2,10 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use lrrc_coherence::{Digest, Millis, Stamp};
-use lrrc_store::{Freshness, Name};
+use lrrc_store::wire::{Answer, Divide, Payload};
+use lrrc_store::{Freshness, Name, Read, SectionRead, digest_of};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
@@ -91,5 +93,65 @@ impl Scene {
         self.tally.cached_reads += u64::from(from_copy);
         self.tally.stale_reads += u64::from(is_stale);
         Ok(())
+    }
+
+    /// A new content; the truth knows what it was made from.
+    pub(super) fn compose(
+        &mut self,
+        text: impl FnOnce(u64) -> Text,
+        base: Option<Stamp>,
+    ) -> (Payload, Digest) {
+        self.contents += 1;
+        let text = text(self.contents);
+        let bytes = Bytes::from(text.whole());
+        let digest = digest_of(&bytes);
+        self.truth.made(digest, base, text);
+        (Payload { bytes, tokens: None, divide: Divide::ByName }, digest)
+    }
+
+    /// A whole read, which must be what was written, and current enough.
+    pub(super) fn saw(&mut self, actor: usize, name: &Name, read: &Read) -> Result<Text, Broken> {
+        let Read { bytes, digest, freshness } = read;
+        let text = std::str::from_utf8(bytes).ok().and_then(Text::parse);
+        let Some(text) = text.filter(|_| digest_of(bytes) == *digest) else {
+            let what = format!("actor {actor} read bytes of {name} that are not those of {digest}");
+            return Err(Broken::FalseRead { what });
+        };
+        self.check_read(actor, name, freshness, Some(*digest), None)?;
+        Ok(text)
+    }
+
+    /// A collection has removed something, and a verification has found nothing missing.
+    pub(super) fn chore_done(&mut self, answer: &Answer) -> Result<(), Broken> {
+        match answer {
+            Answer::Swept(swept) => self.tally.collected += swept.removed,
+            Answer::Verified(verified) => {
+                if let Some(fault) = verified.faults.first() {
+                    return Err(Broken::AcknowledgedLost { what: fault.clone() });
+                }
+            }
+            other => return Err(Broken::Protocol { what: format!("a chore is answered by {other:?}") }),
+        }
+        Ok(())
+    }
+
+    pub(super) fn saw_section(
+        &mut self,
+        actor: usize,
+        name: &Name,
+        section: &str,
+        read: &SectionRead,
+    ) -> Result<(), Broken> {
+        let [(found, bytes)] = read.sections.as_slice() else {
+            let what = format!("actor {actor} asked for {section:?} of {name} and read {:?}", read.sections);
+            return Err(Broken::FalseRead { what });
+        };
+        let right = self.text_at(name, read.freshness.mark.stamp);
+        let right = right.as_ref().and_then(|text| text.section(section));
+        if found != section || right.map(str::as_bytes) != Some(bytes) {
+            let what = format!("actor {actor} read {bytes:?} as {section:?} of {name}, and it is {right:?}");
+            return Err(Broken::FalseRead { what });
+        }
+        self.check_read(actor, name, &read.freshness, None, Some(section))
     }
 }

@@ -1,7 +1,7 @@
 //! What a seed draws before its world begins, and the rules that a test may break.
 
 use lrrc_coherence::{Bound, Rules, Strategy};
-use lrrc_store::{AgentConfig, HomeConfig, Limits};
+use lrrc_store::{AgentConfig, ContentRules, HomeConfig, Limits};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
@@ -34,6 +34,12 @@ pub enum Mutant {
     BlindHome,
     /// The agents' clocks run at half the speed of time.
     SlowClocks,
+    /// What the home says goes out before the writes that it tells of are durable.
+    EagerAnswers,
+    /// The home tells watches of nothing.
+    MuteWatches,
+    /// A collection removes every content that is old, whoever names it.
+    BlindCollector,
 }
 
 /// What one seed draws.
@@ -50,6 +56,9 @@ pub(super) struct Settings {
     pub(super) pause_ms_max: u64,
     /// Longest time from a read to the write that is made from it, in milliseconds.
     pub(super) think_ms_max: u64,
+    /// Longest time for which writes are gathered for one sync, in milliseconds; `None` where each has its own.
+    pub(super) gather_ms_max: Option<u64>,
+    pub(super) contents: ContentRules,
     pub(super) home: HomeConfig,
     pub(super) agent: AgentConfig,
 }
@@ -76,6 +85,14 @@ impl Settings {
         } else {
             Wear::default()
         };
+        let gather_ms_max = random.random_bool(0.5).then(|| random.random_range(0..40));
+        // Contents of several sizes, so that some lie in the backend and some beside it.
+        let inline_bytes_max = if random.random() { 64 << 10 } else { 600 };
+        let contents = ContentRules {
+            inline_bytes_max,
+            grace_ms: random.random_range(100..8_000),
+            ..ContentRules::default()
+        };
         let mut crashes = |mean_ms: u64| random.random_bool(0.5).then_some(mean_ms);
         Self {
             agent_crash_ms: crashes(6_000),
@@ -86,6 +103,8 @@ impl Settings {
             wear: Wear { forgets: config.mutant == Some(Mutant::ForgetfulStorage), ..wear },
             pause_ms_max: random.random_range(50..1_500),
             think_ms_max: random.random_range(1..2_000),
+            gather_ms_max,
+            contents,
             home: HomeConfig { rules, limits },
             agent: AgentConfig { bound, patience_ms, ..AgentConfig::default() },
         }

@@ -162,6 +162,33 @@ impl Truth {
         }
     }
 
+    /// A watch was told of this version: the home has it, and may not have loaded it since it started.
+    pub(super) fn noticed(
+        &mut self,
+        name: &str,
+        stamp: Stamp,
+        digest: Digest,
+        at: Millis,
+    ) -> Result<(), Broken> {
+        match self.written(name, stamp) {
+            Some(written) if written.digest == digest => Ok(()),
+            Some(written) => {
+                let what = format!(
+                    "a watch told of {name} {} as {digest}, and it is {}",
+                    stamp.version, written.digest
+                );
+                Err(Broken::FalseRead { what })
+            }
+            None => self.write(name, stamp, digest, at),
+        }
+    }
+
+    /// The newest version of a name, if it exists.
+    pub(super) fn newest(&self, name: &str) -> Option<Version> {
+        let (_, life) = self.lives.get(name)?.last_key_value()?;
+        life.written.last_key_value().map(|(version, _)| *version).filter(|_| life.ended.is_none())
+    }
+
     /// An agent was told that its write landed.
     pub(super) fn acknowledge(&mut self, name: &str, stamp: Stamp, digest: Digest) -> Result<(), Broken> {
         let key = (name.to_owned(), stamp);

@@ -174,6 +174,10 @@ impl<B: Backend> Home<B> {
 
     /// Brings the record into memory, as the storage has it where others may have moved it.
     pub(super) fn load(&mut self, name: &Name, now: Millis) -> Result<(), Refusal> {
+        if let Some(why) = &self.failed {
+            // Neither memory nor storage is known to hold what a restart will find.
+            return Err(Refusal::Storage { message: why.clone() });
+        }
         let known = self.records.get(name);
         if known.is_some_and(|slot| !slot.in_doubt) && !self.is_shared() {
             return Ok(());
