@@ -19,6 +19,10 @@ use crate::wire::{Answer, Body, FromHome, Piece, Says};
 /// Longest content in a frame that the home's thread encodes, in bytes.
 const SHORT_BYTES_MAX: usize = 64 << 10;
 
+/// Contents that nobody asked for and that wait for one wire, in bytes. Beyond that a push becomes a signal, and the agent
+/// asks for what it wants: one that stands still would fill the memory with versions.
+const PUSHED_BYTES_MAX: usize = 16 << 20;
+
 /// The home's end of a session.
 #[derive(Debug)]
 pub(super) enum Outbox {
@@ -44,11 +48,13 @@ pub(super) struct Wire {
     half: WriteHalf,
     /// Packets that the task has not written; while there are any, it alone writes.
     queued: AtomicUsize,
+    /// Bytes of content in pushes among them.
+    pushed_bytes: AtomicUsize,
 }
 
 impl Wire {
     pub(super) fn new(half: WriteHalf) -> Arc<Self> {
-        Arc::new(Self { half, queued: AtomicUsize::new(0) })
+        Arc::new(Self { half, queued: AtomicUsize::new(0), pushed_bytes: AtomicUsize::new(0) })
     }
 
     /// Writes a frame out of turn, the last one: from here on no other thread writes.
@@ -60,6 +66,7 @@ impl Wire {
     /// Writes what the home's thread has left to this task, until the session is over.
     pub(super) async fn drain(&self, mut packets: mpsc::Receiver<Packet>) -> io::Result<()> {
         while let Some(packet) = packets.recv().await {
+            let pushed_bytes = packet.pushed_bytes();
             let bytes = match packet {
                 Packet::Frame(frame) if is_short(&frame.says) => Self::frame(&frame)?,
                 Packet::Frame(frame) => spawn_blocking(move || Self::frame(&frame)).await??,
@@ -70,6 +77,7 @@ impl Wire {
                 }
             };
             self.all(bytes).await?;
+            self.pushed_bytes.fetch_sub(pushed_bytes, Ordering::AcqRel);
             self.queued.fetch_sub(1, Ordering::AcqRel);
         }
         Ok(())
@@ -89,6 +97,19 @@ impl Wire {
         Ok(())
     }
 
+    /// A push that would make too much wait, as a signal.
+    fn affordable(&self, frame: FromHome) -> FromHome {
+        let waiting = self.pushed_bytes.load(Ordering::Acquire);
+        match frame.says {
+            Says::Pushed { name, mark, read, .. }
+                if waiting > 0 && waiting + body_bytes(&read.body) > PUSHED_BYTES_MAX =>
+            {
+                FromHome { says: Says::Invalidate { name, mark }, ..frame }
+            }
+            says => FromHome { says, ..frame },
+        }
+    }
+
     /// Writes what the system takes at once.
     fn put(&self, bytes: &mut BytesMut) -> io::Result<()> {
         match self.half.try_write(bytes) {
@@ -99,6 +120,15 @@ impl Wire {
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
             Err(error) => Err(error),
+        }
+    }
+}
+
+impl Packet {
+    fn pushed_bytes(&self) -> usize {
+        match self {
+            Self::Frame(FromHome { says: Says::Pushed { read, .. }, .. }) => body_bytes(&read.body),
+            _ => 0,
         }
     }
 }
@@ -117,8 +147,9 @@ impl Outbox {
                         Err(_) => return false,
                     }
                 } else {
-                    Packet::Frame(frame)
+                    Packet::Frame(wire.affordable(frame))
                 };
+                wire.pushed_bytes.fetch_add(packet.pushed_bytes(), Ordering::AcqRel);
                 wire.queued.fetch_add(1, Ordering::AcqRel);
                 packets.try_send(packet).is_ok()
             }

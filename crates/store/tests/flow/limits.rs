@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use lrrc_coherence::{Rules, Strategy};
 use lrrc_store::wire::codec::Frames;
 use lrrc_store::wire::{FromHome, PROTOCOL, Payload, Request, Says, Ticket, ToHome};
 use lrrc_store::{Address, HomeConfig, Limits, Listener, Refusal};
@@ -129,6 +130,40 @@ fn who_does_not_take_answers_is_not_answered_further() {
             answers += usize::from(matches!(frame.says, Says::Answer { outcome: Ok(_), .. }));
         }
         assert_eq!(client.read(&name("last")).await.unwrap().bytes, "it is done");
+    });
+}
+
+#[test]
+fn who_does_not_take_pushes_is_sent_signals_in_their_place() {
+    const VERSIONS: u64 = 40;
+    let rules = Rules { strategy: Strategy::Eager, ..Rules::default() };
+    in_house(HomeConfig { rules, ..HomeConfig::default() }, |house| async move {
+        let client = house.client().await;
+        let mut stamp = client.create(&name("long"), "x").await.unwrap().mark.stamp;
+        let mut slow = Framed::new(raw(&house).await, Frames::<FromHome, ToHome>::new(16 << 20));
+        slow.send(ToHome::Hello { protocol: PROTOCOL }).await.unwrap();
+        let read = Request::Read { name: name("long"), have: None, sections: vec![], parts: vec![] };
+        slow.send(ToHome::Ask { ticket: Ticket(1), request: read }).await.unwrap();
+        while !matches!(slow.next().await.unwrap().unwrap().says, Says::Answer { .. }) {}
+        for version in 0..VERSIONS {
+            let content = format!("{version:08}").repeat(128 << 10);
+            stamp = client.commit_cas(&name("long"), stamp, content).await.unwrap().mark.stamp;
+        }
+        let (mut pushed, mut signalled) = (0, 0);
+        while pushed + signalled < VERSIONS {
+            match slow.next().await.unwrap().unwrap().says {
+                Says::Pushed { mark, .. } => {
+                    pushed += 1;
+                    assert_eq!((mark.version().0, signalled), (pushed + 1, 0));
+                }
+                Says::Invalidate { mark, .. } => {
+                    signalled += 1;
+                    assert_eq!(mark.version().0, pushed + signalled + 1);
+                }
+                says => panic!("{says:?}"),
+            }
+        }
+        assert!((1..=20).contains(&pushed), "{pushed} MiB wait for one who does not read");
     });
 }
 
