@@ -9,7 +9,6 @@
 mod answer;
 mod link;
 mod read;
-mod shelf;
 mod words;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -21,10 +20,10 @@ use crate::backend::Revision;
 use crate::error::{Refusal, StoreError};
 use crate::limits::Limits;
 use crate::name::Name;
+use crate::shelf::Shelf;
 use crate::wire::{Divide, FromHome, PROTOCOL, Request, Says, Ticket, ToHome};
 
 use link::Link;
-use shelf::Shelf;
 pub use words::{Asked, Counts, Freshness, Happened, Op, Outcome, Read, SectionRead};
 
 /// How an agent behaves.

@@ -12,7 +12,7 @@ mod staged;
 use std::error::Error;
 use std::io;
 use std::path::{Path as FilePath, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -31,8 +31,13 @@ use crate::backend::{Backend, BackendError};
 use crate::digest::digest_of;
 #[cfg(feature = "s3")]
 use crate::error::with_causes;
+use crate::shelf::Shelf;
 
 const FOLDER: &str = "blobs";
+
+/// Bytes of contents from a store far away that are kept at hand.
+#[cfg(feature = "s3")]
+const SHELF_BYTES_MAX: u64 = 128 << 20;
 
 /// How often a content is put whose folder goes meanwhile.
 const PUT_TRIES: u32 = 16;
@@ -186,6 +191,9 @@ pub struct Content {
     place: String,
     rules: ContentRules,
     runtime: Runtime,
+    /// What was put or read lately, where the objects are far away: a home waits for each that it asks for, and so do all
+    /// its agents.
+    shelf: Option<Arc<Mutex<Shelf>>>,
 }
 
 impl Content {
@@ -219,7 +227,7 @@ impl Content {
     /// [`ContentError::Place`] when the system gives no thread.
     pub fn again(&self) -> Result<Self, ContentError> {
         let again = Self::new(Arc::clone(&self.objects), self.place.clone(), self.rules)?;
-        Ok(Self { folder: self.folder.clone(), ..again })
+        Ok(Self { folder: self.folder.clone(), shelf: self.shelf.clone(), ..again })
     }
 
     /// Keeps large contents under `address`: `s3://bucket/folder` (with the feature `s3`), with the options of
@@ -259,7 +267,9 @@ impl Content {
             ContentError::Place { place: place.clone(), why: format!("{why}; {ADVICE}") }
         };
         let (objects, folder) = s3::open(url, options).map_err(fault)?;
+        let shelf = Some(Arc::new(Mutex::new(Shelf::new(SHELF_BYTES_MAX))));
         let content = Self::new(Arc::new(PrefixStore::new(objects, folder)), place.clone(), rules)?;
+        let content = Self { shelf, ..content };
         let asked = content.runtime.block_on(content.objects.list_with_delimiter(Some(&Path::from(FOLDER))));
         asked.map_err(fault)?;
         Ok(content)
@@ -280,7 +290,7 @@ impl Content {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime =
             runtime.map_err(|error| ContentError::Place { place: place.clone(), why: error.to_string() })?;
-        Ok(Self { objects, folder: None, place, rules, runtime })
+        Ok(Self { objects, folder: None, place, rules, runtime, shelf: None })
     }
 
     /// The rules it was made with.
@@ -302,6 +312,9 @@ impl Content {
         let digest = digest_of(&content);
         let is_inline = content.len() <= self.rules.inline_bytes_max;
         let put_ms = if is_inline { now_ms } else { self.put_object(&digest, &content, now_ms)? };
+        if !is_inline {
+            self.on_shelf(|shelf| shelf.put(digest, content.clone()));
+        }
         Ok(Placed { digest, content, put_ms, is_inline })
     }
 
@@ -318,15 +331,30 @@ impl Content {
         Ok(())
     }
 
-    /// The bytes of a content, checked against their name.
+    /// The bytes of a content, checked against their name. Those of a content in S3 may be from an earlier read or put.
     ///
     /// # Errors
     /// [`ContentError::Missing`], [`ContentError::Damaged`], or that a store failed.
     pub fn get(&self, backend: &dyn Backend, digest: &Digest) -> Result<Bytes, ContentError> {
+        if let Some(content) = self.on_shelf(|shelf| shelf.get(digest)).flatten() {
+            return Ok(content);
+        }
+        let content = self.fetch(backend, digest)?;
+        self.on_shelf(|shelf| shelf.put(*digest, content.clone()));
+        Ok(content)
+    }
+
+    /// As [`Self::get`], from where the content lies.
+    pub(crate) fn fetch(&self, backend: &dyn Backend, digest: &Digest) -> Result<Bytes, ContentError> {
         match backend.blob(digest)? {
             Some(content) => checked(digest, content),
             None => self.get_object(digest),
         }
+    }
+
+    fn on_shelf<T>(&self, work: impl FnOnce(&mut Shelf) -> T) -> Option<T> {
+        let shelf = self.shelf.as_ref()?;
+        Some(work(&mut shelf.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 
     /// A put is named within half the grace, and reused within half of that half.
@@ -396,6 +424,7 @@ impl Content {
 
     /// Removes one put; one that is gone already is no fault.
     pub(crate) fn remove(&self, digest: &Digest, put_ms: u64) -> Result<(), ContentError> {
+        self.on_shelf(|shelf| shelf.remove(digest));
         match self.runtime.block_on(self.objects.delete(&object(digest, put_ms))) {
             Err(object_store::Error::NotFound { .. }) => Ok(()),
             removed => removed.map_err(|source| self.fault(source)),

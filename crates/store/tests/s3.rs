@@ -118,6 +118,29 @@ fn a_home_keeps_large_contents_in_s3_over_a_restart() {
 }
 
 #[test]
+fn a_content_that_was_put_or_read_is_at_hand_and_a_verification_looks_where_it_lies() {
+    let root = tempfile::tempdir().unwrap();
+    std::fs::create_dir(root.path().join("bucket")).unwrap();
+    let options = options(serve(root.path()), "secret");
+    let content = open("s3://bucket/contents", &options);
+    let mut home = Home::open(MemoryBackend::new(), content, HomeConfig::default(), Millis(0)).unwrap();
+    let agent = home.join(PROTOCOL, Millis(0)).unwrap();
+    let name: Name = "plan".parse().unwrap();
+    let create = Request::Create { name: name.clone(), content: LARGE.into() };
+    home.handle(agent, create, Millis(0)).unwrap();
+    let (reader, backend) = (open("s3://bucket/contents", &options), MemoryBackend::new());
+    assert_eq!(reader.get(&backend, &digest_of(LARGE.as_bytes())).unwrap(), LARGE);
+    std::fs::remove_dir_all(root.path().join("bucket/contents")).unwrap();
+    assert_eq!(reader.get(&backend, &digest_of(LARGE.as_bytes())).unwrap(), LARGE);
+    let read = Request::Read { name, have: None, sections: vec![], parts: vec![] };
+    assert!(matches!(home.handle(agent, read, Millis(0)), Ok(Answer::Read(_))));
+    let Ok(Answer::Verified(found)) = home.handle(agent, Request::Verify, Millis(0)) else { panic!() };
+    assert_eq!(found.faults.len(), 1, "{found:?}");
+    let other = open("s3://bucket/contents", &options).get(&backend, &digest_of(LARGE.as_bytes()));
+    assert!(matches!(other, Err(ContentError::Missing { .. })), "{other:?}");
+}
+
+#[test]
 fn a_store_that_does_not_let_us_in_says_so() {
     let root = tempfile::tempdir().unwrap();
     std::fs::create_dir(root.path().join("bucket")).unwrap();

@@ -92,7 +92,7 @@ impl<B: Backend> Chore<B> {
         let name = &key[ARTIFACTS.len()..];
         for edition in ledger.past.iter().chain([&ledger.current]) {
             found.versions += 1;
-            match self.content.get(&*self.backend, &edition.digest) {
+            match self.content.fetch(&*self.backend, &edition.digest) {
                 Ok(bytes) if bytes.len() as u64 == edition.size_bytes => found.bytes += edition.size_bytes,
                 Ok(bytes) => found.faults.push(format!(
                     "{name} {}: {} bytes, and the record says {}",

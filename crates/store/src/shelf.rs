@@ -1,4 +1,4 @@
-//! Bytes that an agent keeps, by their digest, up to a bound.
+//! Bytes that are kept at hand, by their digest, up to a bound.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use lrrc_coherence::Digest;
 
 /// Contents by digest. What was not used for the longest time goes first.
 #[derive(Debug)]
-pub(super) struct Shelf {
+pub(crate) struct Shelf {
     bytes_max: u64,
     bytes: u64,
     used: u64,
@@ -16,12 +16,12 @@ pub(super) struct Shelf {
 }
 
 impl Shelf {
-    pub(super) fn new(bytes_max: u64) -> Self {
+    pub(crate) fn new(bytes_max: u64) -> Self {
         Self { bytes_max, bytes: 0, used: 0, contents: BTreeMap::new(), by_use: BTreeMap::new() }
     }
 
     /// The content, if it is still here.
-    pub(super) fn get(&mut self, digest: &Digest) -> Option<Bytes> {
+    pub(crate) fn get(&mut self, digest: &Digest) -> Option<Bytes> {
         let (used, bytes) = self.contents.get_mut(digest)?;
         self.by_use.remove(used);
         self.used += 1;
@@ -31,7 +31,7 @@ impl Shelf {
     }
 
     /// Keeps the content. One that is longer than the bound is not kept.
-    pub(super) fn put(&mut self, digest: Digest, content: Bytes) {
+    pub(crate) fn put(&mut self, digest: Digest, content: Bytes) {
         let size_bytes = content.len() as u64;
         if size_bytes > self.bytes_max || self.get(&digest).is_some() {
             return;
@@ -41,10 +41,16 @@ impl Shelf {
         self.contents.insert(digest, (self.used, content));
         self.bytes += size_bytes;
         while self.bytes > self.bytes_max {
-            let Some((_, oldest)) = self.by_use.pop_first() else { return };
-            if let Some((_, content)) = self.contents.remove(&oldest) {
-                self.bytes -= content.len() as u64;
-            }
+            let Some(oldest) = self.by_use.first_key_value().map(|(_, oldest)| *oldest) else { return };
+            self.remove(&oldest);
+        }
+    }
+
+    /// Keeps the content no longer.
+    pub(crate) fn remove(&mut self, digest: &Digest) {
+        if let Some((used, content)) = self.contents.remove(digest) {
+            self.by_use.remove(&used);
+            self.bytes -= content.len() as u64;
         }
     }
 }
@@ -65,5 +71,9 @@ mod tests {
         shelf.put(digest(9), Bytes::from(vec![9; 11]));
         let kept = [0, 1, 2, 3, 9].map(|n| shelf.get(&digest(n)).is_some());
         assert_eq!(kept, [true, false, true, true, false]);
+        shelf.remove(&digest(2));
+        shelf.put(digest(4), Bytes::from(vec![4; 3]));
+        let kept = [0, 2, 3, 4].map(|n| shelf.get(&digest(n)).is_some());
+        assert_eq!(kept, [true, false, true, true]);
     }
 }
