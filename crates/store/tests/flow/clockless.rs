@@ -106,6 +106,20 @@ fn copy(asked: &Asked) -> Option<(&[u8], u64)> {
 }
 
 #[test]
+fn a_copy_that_nobody_confirmed_within_the_bound_is_asked_for_and_not_sent_again() {
+    let mut pair = Pair::new();
+    pair.read(Millis(0));
+    pair.pump(Millis(0));
+    let before = pair.agent.counts();
+    assert!(copy(&pair.read(Millis(BOUND_MS))).is_some());
+    assert!(copy(&pair.read(Millis(BOUND_MS + 1))).is_none());
+    pair.pump(Millis(BOUND_MS + 1));
+    assert_eq!(pair.done().last(), Some(&("one".to_owned(), 0)));
+    let counts = pair.agent.counts();
+    assert_eq!((counts.same - before.same, counts.bytes - before.bytes), (1, 0));
+}
+
+#[test]
 fn a_copy_is_as_old_as_the_ask_that_confirmed_it_and_is_not_read_beyond_the_bound() {
     let mut pair = Pair::new();
     assert!(copy(&pair.read(Millis(100))).is_none());

@@ -1,7 +1,7 @@
 //! Reads: versions, freshness, deltas, sections, old versions, lists and watches.
 
 use lrrc_coherence::{Bound, Version};
-use lrrc_store::{AgentConfig, Client, ClientConfig, HomeConfig, Noticed};
+use lrrc_store::{Client, HomeConfig, Noticed};
 
 use crate::house::{in_house, name};
 
@@ -32,20 +32,6 @@ fn a_read_says_its_version_revision_and_age_and_the_second_is_from_the_copy() {
         let second = writer.commit_cas(&name("plan"), first.stamp(), "two").await.unwrap();
         let read = until_copy(&reader, "plan", false).await;
         assert_eq!((&read.bytes[..], read.stamp()), (&b"two"[..], second.mark.stamp));
-    });
-}
-
-#[test]
-fn a_copy_that_nobody_confirmed_within_the_bound_is_fetched_again() {
-    in_house(HomeConfig::default(), |house| async move {
-        let bound = Bound { age_ms: 0, ..Bound::default() };
-        let agent = AgentConfig { bound, ..AgentConfig::default() };
-        let client = house.client_with(ClientConfig { agent, ..ClientConfig::default() }).await;
-        client.create(&name("plan"), "one").await.unwrap();
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        let read = client.read(&name("plan")).await.unwrap();
-        assert!(!read.freshness.from_copy && read.bytes == "one");
-        assert_eq!((client.counts().same, client.counts().bytes), (1, 0));
     });
 }
 
