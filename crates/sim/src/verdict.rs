@@ -85,7 +85,7 @@ pub struct Tally {
     pub stale_reads: u64,
     /// Writes that were acknowledged.
     pub commits: u64,
-    /// Writes that were refused.
+    /// What was refused: writes, and asks that a lost connection ended.
     pub refusals: u64,
     /// Ends of gathering: what was asked until then has one sync, if any.
     pub flushes: u64,
