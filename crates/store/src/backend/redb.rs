@@ -10,6 +10,7 @@ mod file;
 mod journal;
 mod recent;
 mod region;
+mod room;
 mod tables;
 
 use std::fs::OpenOptions;
@@ -30,6 +31,7 @@ use super::{Backend, BackendError, Batch, BlobInfo, Change, Entry, Listing, Revi
 use file::{compact_if_sparse, create_whole, divided, guarded, not_cut_short, opening, unavailable};
 use journal::Journal;
 use recent::Recent;
+use room::Room;
 use tables::{BLOBS, FORMAT, INDEX, LOG, apply, durably, entry, forget, holds_frame, start};
 const NAME: &str = "redb";
 
@@ -54,6 +56,7 @@ const SHORT_JOURNAL_BYTES: u64 = 96 << 10;
 pub struct RedbBackend {
     db: Database,
     place: String,
+    room: Room,
     epoch: u32,
     /// Held by the one commit under way, across its `fsync`.
     writer: Mutex<Writer>,
@@ -102,8 +105,8 @@ impl RedbBackend {
     /// half was removed is made shorter.
     ///
     /// # Errors
-    /// [`BackendError::Unavailable`] when another process holds it or the disk fails; [`BackendError::Format`] when it
-    /// is something else.
+    /// [`BackendError::Unavailable`] when another process holds it, or the disk fails or is full;
+    /// [`BackendError::Format`] when it is something else.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, BackendError> {
         let path = path.as_ref();
         let place = path.display().to_string();
@@ -114,7 +117,10 @@ impl RedbBackend {
         let file = file.map_err(|error| unavailable(&place, error))?;
         let storage = FileBackend::new(file).map_err(|error| unavailable(&place, error))?;
         not_cut_short(&place, &storage)?;
-        Self::divided(storage, place)
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let mut store = Self::divided(storage, place)?;
+        store.room = Room::Beside(folder.unwrap_or(Path::new(".")).to_owned());
+        Ok(store)
     }
 
     /// Opens a store that lies in `storage`, or makes one in it; `place` names it in messages. Where a crash cut the
@@ -141,6 +147,7 @@ impl RedbBackend {
         Ok(Self {
             db,
             place,
+            room: Room::Unknown,
             epoch,
             writer: Mutex::new(Writer {
                 revision,
@@ -263,6 +270,8 @@ impl RedbBackend {
         let frame = writer.journal.frame(batch, revision);
         let frame = frame.map_err(|error| Failure::Before(unavailable(&self.place, error)))?;
         let Some(frame) = frame else {
+            let room = self.room.check();
+            room.map_err(|error| Failure::Before(unavailable(&self.place, error)))?;
             self.catch_up(writer, Some((revision, batch)), Durability::Immediate)?;
             return Ok(changes);
         };
