@@ -293,6 +293,11 @@ impl Content {
         Ok(Self { objects, folder: None, place, rules, runtime, shelf: None })
     }
 
+    /// Whether the objects are not on this machine.
+    pub(crate) const fn is_far(&self) -> bool {
+        self.shelf.is_some()
+    }
+
     /// The rules it was made with.
     #[must_use]
     pub fn rules(&self) -> &ContentRules {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use tokio::runtime;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::codec::FramedRead;
 
@@ -30,7 +31,7 @@ const HELLO_WITHIN: Duration = Duration::from_secs(5);
 const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Serves `home` at `listener` until `shutdown` is over; then ends every session. What was acknowledged is durable
-/// whether or not this function ever returns.
+/// whether or not this function ever returns; dropping its future ends the sessions too.
 ///
 /// # Errors
 /// [`ServeError::Failed`] where the storage below failed so that it has to be opened again.
@@ -40,7 +41,8 @@ pub async fn serve<B: Backend + 'static>(
     listener: Listener,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let mut owner = Owner::spawn(home, clock);
+    let elsewhere = home.is_far().then(runtime::Handle::current);
+    let mut owner = Owner::spawn_beside(home, clock, elsewhere);
     let handle = owner.handle();
     let ends = async {
         tokio::select! {

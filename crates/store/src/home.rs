@@ -139,6 +139,11 @@ impl<B: Backend> Home<B> {
         self.backend.epoch().is_none()
     }
 
+    /// Whether it may take long until the storage answers: others must not wait meanwhile.
+    pub(crate) fn is_far(&self) -> bool {
+        self.is_shared() || self.content.is_far()
+    }
+
     /// The revision up to which every change is known here and signalled.
     #[must_use]
     pub fn revision(&self) -> Revision {

@@ -1,6 +1,8 @@
-//! The thread that owns the home. Everybody else sends it mail, so the home needs no lock, and its blocking storage
-//! stands in nobody's way but that of the home's own connections: they live in this thread too, for a request would
-//! otherwise wait for a second thread to wake, which costs about as much as the storage's own part of a commit.
+//! The thread that owns the home. Everybody else sends it mail, so the home needs no lock.
+//!
+//! Where the storage is this machine's disk, the connections live in this thread too: a request would otherwise wait for a
+//! second thread to wake, which costs about as much as the storage's own part of a commit. They stand still while the
+//! storage works, so where it is far away they live elsewhere.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -10,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use lrrc_coherence::{AgentId, Millis};
-use tokio::runtime::Runtime;
+use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -71,11 +73,11 @@ impl std::fmt::Debug for Handle {
     }
 }
 
-/// A home at work in its thread. Dropping it does not stop the home: call [`Owner::stop`].
+/// A home at work in its thread. Dropping it stops the home and does not wait for its end: call [`Owner::stop`] for that.
 #[derive(Debug)]
 pub struct Owner {
     handle: Handle,
-    thread: JoinHandle<Result<(), ServeError>>,
+    thread: Option<JoinHandle<Result<(), ServeError>>>,
     ended: oneshot::Receiver<()>,
 }
 
@@ -83,6 +85,15 @@ impl Owner {
     /// Gives the home a thread.
     #[must_use]
     pub fn spawn<B: Backend + 'static>(home: Home<B>, clock: Clock) -> Self {
+        Self::spawn_beside(home, clock, None)
+    }
+
+    /// Gives the home a thread; the tasks of its handles run in `elsewhere`, or in the same thread.
+    pub(super) fn spawn_beside<B: Backend + 'static>(
+        home: Home<B>,
+        clock: Clock,
+        elsewhere: Option<runtime::Handle>,
+    ) -> Self {
         let (mail, post) = unbounded_channel();
         let handle = Handle { mail: mail.clone(), limits: home.limits() };
         if home.is_shared() {
@@ -91,11 +102,12 @@ impl Owner {
         let (ends, ended) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
             let _ends = ends;
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.map_err(|error| ServeError::Failed { why: error.to_string() })?;
-            run(home, &runtime, post, &mail, clock)
+            let tasks = elsewhere.unwrap_or_else(|| runtime.handle().clone());
+            run(home, &runtime, &tasks, post, &mail, clock)
         });
-        Self { handle, thread, ended }
+        Self { handle, thread: Some(thread), ended }
     }
 
     /// A way to the home.
@@ -113,12 +125,21 @@ impl Owner {
     ///
     /// # Errors
     /// [`ServeError::Failed`] where the storage below has failed so that it has to be opened again.
-    pub fn stop(self) -> Result<(), ServeError> {
+    pub fn stop(mut self) -> Result<(), ServeError> {
+        let thread = self.thread.take();
+        drop(self);
+        thread.map_or(Ok(()), |thread| {
+            thread.join().unwrap_or_else(|_| {
+                Err(ServeError::Failed { why: "its thread panicked; please report it".to_owned() })
+            })
+        })
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
         // A thread that has ended takes no mail.
         let _ = self.handle.mail.send(Mail::Stop);
-        self.thread.join().unwrap_or_else(|_| {
-            Err(ServeError::Failed { why: "its thread panicked; please report it".to_owned() })
-        })
     }
 }
 
@@ -140,11 +161,12 @@ fn follow<B: Backend + 'static>(backend: Arc<B>, mail: UnboundedSender<Mail>) {
     });
 }
 
-/// Works for the home until it is over. The tasks of `runtime` run while there is no mail; the home runs outside of it,
-/// for storages block on runtimes of their own.
+/// Works for the home until it is over. The tasks of `runtime` run while there is no mail, which comes from them; the home
+/// runs outside of it, for storages block on runtimes of their own.
 fn run<B: Backend + 'static>(
     mut home: Home<B>,
     runtime: &Runtime,
+    place: &runtime::Handle,
     mut post: UnboundedReceiver<Mail>,
     mail: &UnboundedSender<Mail>,
     clock: Clock,
@@ -167,7 +189,7 @@ fn run<B: Backend + 'static>(
                 Mail::Stop => is_over = true,
                 Mail::Task(task) => {
                     while tasks.try_join_next().is_some() {}
-                    tasks.spawn_on(task, runtime.handle());
+                    tasks.spawn_on(task, place);
                 }
                 letter => permits.extend(open(&mut home, letter, &mut outboxes, clock.now())),
             }
@@ -203,6 +225,7 @@ fn run<B: Backend + 'static>(
     deliver(&mut home, &mut outboxes, clock);
     // A connection ends when nothing can be said on it any more.
     drop(outboxes);
+    drop(post);
     let last_words = async { while tasks.join_next().await.is_some() {} };
     let _ = runtime.block_on(async { timeout(LAST_WORDS_WITHIN, last_words).await });
     home.failed().map_or(Ok(()), |why| Err(ServeError::Failed { why: why.to_owned() }))
@@ -281,8 +304,7 @@ impl Handle {
         Ok(Post { agent, mail: self.mail.clone(), permits })
     }
 
-    /// Runs a task in the home's own thread, as long as the home lives. What the task sends to the home arrives without
-    /// another thread being woken.
+    /// Runs a task as long as the home lives.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         // Where the home has stopped, the task is dropped, and what it holds with it.
         let _ = self.mail.send(Mail::Task(Box::pin(task)));

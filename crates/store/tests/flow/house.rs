@@ -64,6 +64,11 @@ impl House {
         running.served.await.unwrap().unwrap();
     }
 
+    /// Drops the future of the daemon.
+    pub(crate) fn abandon(&mut self) {
+        self.running.take().unwrap().served.abort();
+    }
+
     pub(crate) fn place(&self) -> Address {
         Address::Unix(self.folder.path().join("socket"))
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lrrc_store::{HomeConfig, Noticed, StoreError};
+use lrrc_store::{HomeConfig, Noticed, RedbBackend, StoreError};
 
 use crate::house::{in_house, name};
 
@@ -25,6 +25,24 @@ fn a_client_comes_back_under_a_new_id_without_its_copies_and_claims() {
         assert!(matches!(stale, StoreError::Refused(_)), "{stale}");
         let mut claim = client.acquire(&plan, None).await.unwrap();
         claim.commit("two").await.unwrap();
+    });
+}
+
+#[test]
+fn a_daemon_whose_future_is_dropped_ends_its_sessions_and_leaves_the_store() {
+    in_house(HomeConfig::default(), |mut house| async move {
+        let client = house.client().await;
+        client.create(&name("plan"), "one").await.unwrap();
+        house.abandon();
+        let path = house.folder.path().join("store.redb");
+        let is_free = async {
+            while RedbBackend::open(&path).is_err() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), is_free).await.expect("nobody has it open any more");
+        house.start(None).await;
+        assert_eq!(client.read_fresh(&name("plan")).await.unwrap().bytes, "one");
     });
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use lrrc_coherence::{AgentId, Conflict, Digest, Mark, Millis, Rules};
 use lrrc_store::wire::{Answer, Basis, Change, Claimed, PROTOCOL, Request, Says, Ticket, ToHome};
 use lrrc_store::{
-    Backend, BackendError, Batch, BlobInfo, Content, ContentRules, Entry, Expect, Home, HomeConfig, Listing,
-    MemoryBackend, Refusal, Revision, Write,
+    Address, Backend, BackendError, Batch, BlobInfo, Client, ClientConfig, Clock, Content, ContentRules,
+    Entry, Expect, Home, HomeConfig, Listener, Listing, MemoryBackend, Refusal, Revision, Write, serve,
 };
 
 use crate::house::name;
@@ -16,52 +16,61 @@ use crate::house::name;
 /// A memory that several homes serve. It takes no home for lost: a test deletes what one has announced.
 /// It panics at a listing when it is told to, as redb does over some damaged pages.
 #[derive(Clone)]
-pub(crate) struct Common(Arc<MemoryBackend>, Arc<AtomicBool>);
+pub(crate) struct Common {
+    memory: Arc<MemoryBackend>,
+    panics: Arc<AtomicBool>,
+    /// It says at any time that it has just changed.
+    never_rests: bool,
+}
 
 impl Backend for Common {
     fn epoch(&self) -> Option<u32> {
         None
     }
     fn revision(&self) -> Result<Revision, BackendError> {
-        self.0.revision()
+        self.memory.revision()
     }
     fn get(&self, key: &str) -> Result<Option<Entry>, BackendError> {
-        self.0.get(key)
+        self.memory.get(key)
     }
     fn list(&self, prefix: &str) -> Result<Listing, BackendError> {
-        assert!(!self.1.load(Ordering::SeqCst), "a page that contradicts another");
-        self.0.list(prefix)
+        assert!(!self.panics.load(Ordering::SeqCst), "a page that contradicts another");
+        self.memory.list(prefix)
     }
     fn commit(&self, batch: &Batch) -> Result<Revision, BackendError> {
-        self.0.commit(batch)
+        self.memory.commit(batch)
     }
     fn changes(&self, after: Revision, max: usize) -> Result<Vec<lrrc_store::Change>, BackendError> {
-        self.0.changes(after, max)
+        self.memory.changes(after, max)
     }
     fn wait(&self, after: Revision, timeout: Duration) -> Result<bool, BackendError> {
-        self.0.wait(after, timeout)
+        if self.never_rests { Ok(true) } else { self.memory.wait(after, timeout) }
     }
     fn announce(&self, key: &str) -> Result<bool, BackendError> {
-        self.0.commit(&Batch::of([Write::put(key, Expect::Absent, "")])).map(|_| true)
+        self.memory.commit(&Batch::of([Write::put(key, Expect::Absent, "")])).map(|_| true)
     }
     fn compact(&self, through: Revision) -> Result<(), BackendError> {
-        self.0.compact(through)
+        self.memory.compact(through)
     }
     fn blob(&self, digest: &Digest) -> Result<Option<bytes::Bytes>, BackendError> {
-        self.0.blob(digest)
+        self.memory.blob(digest)
     }
     fn blobs(&self, after: Option<Digest>, max: usize) -> Result<Vec<BlobInfo>, BackendError> {
-        self.0.blobs(after, max)
+        self.memory.blobs(after, max)
     }
     fn sweep(&self, digests: &[Digest], put_before_ms: u64) -> Result<u64, BackendError> {
-        self.0.sweep(digests, put_before_ms)
+        self.memory.sweep(digests, put_before_ms)
     }
 }
 
 /// Homes, each with one agent.
 pub(crate) fn homes<const N: usize>() -> [(Home<Common>, AgentId); N] {
-    let common = Common(Arc::new(MemoryBackend::new()), Arc::default());
+    let common = common(false);
     [(); N].map(|()| home_of(&common))
+}
+
+fn common(never_rests: bool) -> Common {
+    Common { memory: Arc::new(MemoryBackend::new()), panics: Arc::default(), never_rests }
 }
 
 /// One more home, with an agent.
@@ -123,6 +132,25 @@ fn claimed(answer: Result<Answer, Refusal>) -> Claimed {
         Ok(Answer::Acquired(claim)) => claim,
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn agents_are_heard_while_the_store_never_stops_changing() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Address::Unix(folder.path().join("socket"));
+    let (home, _) = home_of(&common(true));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let heard = async {
+        let listener = Listener::open(&place).await.unwrap();
+        let served = tokio::spawn(serve(home, Clock::start(), listener, std::future::pending()));
+        let client = Client::connect(&place, ClientConfig::default()).await.unwrap();
+        client.create(&name("plan"), "one").await.unwrap();
+        for _ in 0..100 {
+            client.read_fresh(&name("plan")).await.unwrap();
+        }
+        served.abort();
+    };
+    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(20), heard).await }).unwrap();
 }
 
 #[test]
@@ -248,7 +276,7 @@ fn homes_never_give_an_agent_id_twice() {
 #[test]
 fn a_collection_or_verification_in_which_the_storage_panics_is_answered() {
     let [(mut home, agent)] = homes();
-    home.backend().1.store(true, Ordering::SeqCst);
+    home.backend().panics.store(true, Ordering::SeqCst);
     for (ticket, request) in (1..).zip([Request::Gc, Request::Verify]) {
         home.receive(agent, ToHome::Ask { ticket: Ticket(ticket), request }, Millis(1));
         for chore in home.chores() {
