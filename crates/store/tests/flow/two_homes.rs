@@ -19,7 +19,7 @@ use crate::house::name;
 pub(crate) struct Common {
     memory: Arc<MemoryBackend>,
     panics: Arc<AtomicBool>,
-    /// It says at any time that it has just changed.
+    /// It says at any time that it has just changed, and takes a while to say how.
     never_rests: bool,
 }
 
@@ -41,6 +41,9 @@ impl Backend for Common {
         self.memory.commit(batch)
     }
     fn changes(&self, after: Revision, max: usize) -> Result<Vec<lrrc_store::Change>, BackendError> {
+        if self.never_rests {
+            std::thread::sleep(Duration::from_millis(3));
+        }
         self.memory.changes(after, max)
     }
     fn wait(&self, after: Revision, timeout: Duration) -> Result<bool, BackendError> {
