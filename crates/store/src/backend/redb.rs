@@ -267,11 +267,10 @@ impl RedbBackend {
     fn land(&self, writer: &mut Writer, batch: &Batch, revision: Revision) -> Result<bool, Failure> {
         self.intact(writer).map_err(Failure::Before)?;
         let changes = self.check(batch).map_err(Failure::Before)?;
+        self.room.check(batch).map_err(|error| Failure::Before(unavailable(&self.place, error)))?;
         let frame = writer.journal.frame(batch, revision);
         let frame = frame.map_err(|error| Failure::Before(unavailable(&self.place, error)))?;
         let Some(frame) = frame else {
-            let room = self.room.check();
-            room.map_err(|error| Failure::Before(unavailable(&self.place, error)))?;
             self.catch_up(writer, Some((revision, batch)), Durability::Immediate)?;
             return Ok(changes);
         };

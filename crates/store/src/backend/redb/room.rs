@@ -3,8 +3,13 @@
 
 use std::path::PathBuf;
 
-/// What has to be free when the tables follow the journal, in bytes: several times what a lap of it makes them grow.
+use crate::backend::Batch;
+
+/// What has to be free for contents, in bytes: several times what a lap of the journal makes the tables grow.
 const ROOM_BYTES_MIN: u64 = 32 << 20;
+
+/// What has to be free for records alone, in bytes: deletions, claims that come or go, contents that lie elsewhere.
+const LAST_ROOM_BYTES_MIN: u64 = 8 << 20;
 
 /// Where to ask how much is free.
 #[derive(Debug)]
@@ -22,17 +27,23 @@ pub(super) enum Room {
 #[error(
     "the disk has {} MiB left, and the store keeps {} MiB free: make room on it; what is there can still be read",
     free_bytes >> 20,
-    ROOM_BYTES_MIN >> 20
+    free_bytes_min >> 20
 )]
 pub(super) struct TooFull {
     free_bytes: u64,
+    free_bytes_min: u64,
 }
 
 impl Room {
-    /// Whether there is room for the tables to grow, as far as anybody knows.
-    pub(super) fn check(&self) -> Result<(), TooFull> {
+    /// Whether there is room for a batch, as far as anybody knows. An empty one needs none: it makes durable what has landed,
+    /// and a collection asks for that before it makes room.
+    pub(super) fn check(&self, batch: &Batch) -> Result<(), TooFull> {
+        if batch.writes.is_empty() && batch.blobs.is_empty() {
+            return Ok(());
+        }
+        let free_bytes_min = if batch.blobs.is_empty() { LAST_ROOM_BYTES_MIN } else { ROOM_BYTES_MIN };
         match self.free_bytes() {
-            Some(free_bytes) if free_bytes < ROOM_BYTES_MIN => Err(TooFull { free_bytes }),
+            Some(free_bytes) if free_bytes < free_bytes_min => Err(TooFull { free_bytes, free_bytes_min }),
             _ => Ok(()),
         }
     }
@@ -64,34 +75,92 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
 
+    use lrrc_coherence::{AgentId, Millis};
+
     use super::*;
     use crate::backend::redb::RedbBackend;
-    use crate::backend::{Backend, Batch, Expect, Write};
     use crate::fault::{Faults, FaultyDisk};
+    use crate::wire::{Answer, PROTOCOL, Request, Ticket, ToHome};
+    use crate::{Content, ContentRules, Home, HomeConfig, Name, Refusal};
 
+    const NOW: Millis = Millis(0);
+
+    fn name(number: u64) -> Name {
+        format!("plan-{number}").parse().expect("a name")
+    }
+
+    fn create(number: u64) -> Request {
+        Request::Create { name: name(number), content: "x".repeat(1000).into() }
+    }
+
+    fn open(store: RedbBackend) -> (Home<RedbBackend>, AgentId) {
+        let content = Content::in_memory(ContentRules::default()).expect("contents in memory");
+        let mut home = Home::open(store, content, HomeConfig::default(), NOW).expect("a home");
+        let agent = home.join(PROTOCOL, NOW).expect("a session");
+        (home, agent)
+    }
+
+    fn names(home: &mut Home<RedbBackend>, agent: AgentId) -> u64 {
+        let list = Request::List { prefix: String::new(), after: None };
+        match home.handle(agent, list, NOW) {
+            Ok(Answer::Listed { rows, .. }) => rows.len() as u64,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Wherever in its lap the journal is.
     #[test]
-    fn commits_are_refused_before_the_disk_is_full_and_reads_go_on() {
+    fn writes_are_refused_before_the_disk_is_full_and_reads_and_collections_go_on() {
         let disk = FaultyDisk::new(Faults::default());
         let mut store = RedbBackend::with_storage(disk.clone(), "a disk").expect("a new store");
-        let free_bytes = Arc::new(AtomicU64::new(ROOM_BYTES_MIN - 1));
+        let free_bytes = Arc::new(AtomicU64::new(ROOM_BYTES_MIN));
         store.room = Room::Told(Arc::clone(&free_bytes));
-        let put = |key: usize| Batch::of([Write::put(format!("a/{key}"), Expect::Absent, vec![7; 1000])]);
-        let landed = (0..1000).take_while(|key| store.commit(&put(*key)).is_ok()).count();
-        assert!((10..1000).contains(&landed), "{landed} commits have room in the journal");
-        let refused = store.commit(&put(landed)).expect_err("the disk is full").to_string();
-        assert!(refused.contains("31 MiB left") && refused.contains("32 MiB free"), "{refused}");
-        assert_eq!(store.list("a/").expect("a listing").entries.len(), landed);
-        store.sweep(&[], 0).expect("a collection");
-        free_bytes.store(ROOM_BYTES_MIN, Ordering::Relaxed);
-        store.commit(&put(landed)).expect("there is room again");
+        let (mut home, agent) = open(store);
+        for landed in 0..150 {
+            assert_eq!(names(&mut home, agent), landed);
+            free_bytes.store(ROOM_BYTES_MIN - 1, Ordering::Relaxed);
+            let refused = home.handle(agent, create(landed), NOW);
+            let Err(Refusal::Storage { message }) = refused else { panic!("{refused:?}") };
+            assert!(message.contains("31 MiB left") && message.contains("32 MiB free"), "{message}");
+            home.gather();
+            let ask = ToHome::Ask { ticket: Ticket(landed + 1), request: create(landed) };
+            home.receive(agent, ask, NOW);
+            home.flush();
+            assert_eq!(home.failed(), None);
+            assert!(matches!(home.handle(agent, Request::Gc, NOW), Ok(Answer::Swept(_))));
+            free_bytes.store(ROOM_BYTES_MIN, Ordering::Relaxed);
+            home.handle(agent, create(landed), NOW).expect("there is room again");
+        }
+        drop(home);
         let after = RedbBackend::with_storage(disk.after_power_loss(0), "the disk").expect("a sound store");
-        assert_eq!(after.list("a/").expect("a listing").entries.len(), landed + 1);
+        let (mut home, agent) = open(after);
+        assert_eq!(names(&mut home, agent), 150);
+    }
+
+    #[test]
+    fn the_last_room_is_for_those_who_make_some_or_give_back_their_claims() {
+        let mut store = RedbBackend::with_storage(FaultyDisk::new(Faults::default()), "a disk").expect("new");
+        let free_bytes = Arc::new(AtomicU64::new(ROOM_BYTES_MIN));
+        store.room = Room::Told(Arc::clone(&free_bytes));
+        let (mut home, agent) = open(store);
+        (0..2).for_each(|number| drop(home.handle(agent, create(number), NOW).expect("room")));
+        let acquire = Request::Acquire { name: name(0), lease_ms: None, wait: false };
+        let Ok(Answer::Acquired(claim)) = home.handle(agent, acquire, NOW) else { panic!("no claim") };
+        free_bytes.store(LAST_ROOM_BYTES_MIN, Ordering::Relaxed);
+        home.handle(agent, create(2), NOW).expect_err("no room for another");
+        let release = Request::Release { name: name(0), generation: claim.mark.generation };
+        home.handle(agent, release, NOW).expect("a release");
+        home.handle(agent, Request::Delete { name: name(0), expected: None }, NOW).expect("a deletion");
+        free_bytes.store(LAST_ROOM_BYTES_MIN - 1, Ordering::Relaxed);
+        let refused = home.handle(agent, Request::Delete { name: name(1), expected: None }, NOW);
+        assert!(refused.expect_err("no room at all").to_string().contains("keeps 8 MiB free"));
+        assert_eq!(names(&mut home, agent), 1);
     }
 
     #[cfg(unix)]
     #[test]
     fn a_disk_says_what_is_free() {
         assert!(Room::Beside(std::env::temp_dir()).free_bytes().is_some_and(|free_bytes| free_bytes > 0));
-        assert!(Room::Beside("/nowhere".into()).check().is_ok());
+        assert_eq!(Room::Beside("/nowhere".into()).free_bytes(), None);
     }
 }
