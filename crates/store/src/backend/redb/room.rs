@@ -118,16 +118,19 @@ mod tests {
         let (mut home, agent) = open(store);
         for landed in 0..150 {
             assert_eq!(names(&mut home, agent), landed);
-            free_bytes.store(ROOM_BYTES_MIN - 1, Ordering::Relaxed);
-            let refused = home.handle(agent, create(landed), NOW);
-            let Err(Refusal::Storage { message }) = refused else { panic!("{refused:?}") };
-            assert!(message.contains("31 MiB left") && message.contains("32 MiB free"), "{message}");
-            home.gather();
-            let ask = ToHome::Ask { ticket: Ticket(landed + 1), request: create(landed) };
-            home.receive(agent, ask, NOW);
-            home.flush();
-            assert_eq!(home.failed(), None);
-            assert!(matches!(home.handle(agent, Request::Gc, NOW), Ok(Answer::Swept(_))));
+            for (left_mib, ticket) in [(31, 2 * landed + 1), (0, 2 * landed + 2)] {
+                free_bytes.store((left_mib << 20) + 5, Ordering::Relaxed);
+                let refused = home.handle(agent, create(landed), NOW);
+                let Err(Refusal::Storage { message }) = refused else { panic!("{refused:?}") };
+                let told = format!("{left_mib} MiB left, and the store keeps 32 MiB free");
+                assert!(message.contains(&told), "{message}");
+                home.gather();
+                let ask = ToHome::Ask { ticket: Ticket(ticket), request: create(landed) };
+                home.receive(agent, ask, NOW);
+                home.flush();
+                assert_eq!(home.failed(), None);
+                assert!(matches!(home.handle(agent, Request::Gc, NOW), Ok(Answer::Swept(_))));
+            }
             free_bytes.store(ROOM_BYTES_MIN, Ordering::Relaxed);
             home.handle(agent, create(landed), NOW).expect("there is room again");
         }
