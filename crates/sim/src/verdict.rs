@@ -93,6 +93,8 @@ pub struct Tally {
     pub notices: u64,
     /// Contents that collections removed.
     pub collected: u64,
+    /// Verifications of all contents.
+    pub verifications: u64,
     /// Frames that were lost.
     pub lost_frames: u64,
     /// Agents that crashed.
@@ -119,6 +121,7 @@ impl Tally {
             flushes: self.flushes + other.flushes,
             notices: self.notices + other.notices,
             collected: self.collected + other.collected,
+            verifications: self.verifications + other.verifications,
             lost_frames: self.lost_frames + other.lost_frames,
             agent_crashes: self.agent_crashes + other.agent_crashes,
             home_crashes: self.home_crashes + other.home_crashes,
@@ -133,7 +136,7 @@ impl fmt::Display for Tally {
         write!(
             f,
             "{} steps, {} reads ({} from a copy, {} of those of an older version), {} writes, {} refusals, \
-             {} flushes, {} changes told to watches, {} contents collected, {} frames lost, {} agents and {} homes crashed, {} homes stopped, {} storage faults",
+             {} flushes, {} changes told to watches, {} contents collected, {} verifications, {} frames lost, {} agents and {} homes crashed, {} homes stopped, {} storage faults",
             self.steps,
             self.reads,
             self.cached_reads,
@@ -143,6 +146,7 @@ impl fmt::Display for Tally {
             self.flushes,
             self.notices,
             self.collected,
+            self.verifications,
             self.lost_frames,
             self.agent_crashes,
             self.home_crashes,

@@ -2,9 +2,9 @@
 //!
 //! `cargo run --release -p lrrc-store --example speed -- --folder . --json speed.json`
 //!
-//! The raw costs are measured in turn with what stands on them: an `fdatasync` after an append of the content's bytes,
-//! one after an overwrite of bytes that lie there already (what no store can undercut on this disk), and a round trip of
-//! one byte between two processes over the same kind of socket.
+//! The raw costs of a write are measured in turn with what stands on them: an `fdatasync` after an append of the content's
+//! bytes, and one after an overwrite of bytes that lie there already (what no store can undercut on this disk). A round trip
+//! of one byte between two processes over the same kind of socket is measured after the rest.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read as _, Seek, SeekFrom, Write as _};

@@ -290,7 +290,7 @@ fn found(actual: Option<&Entry>) -> String {
 
 /// Small opaque records under text keys, written by conditional transactions and followed by a feed.
 ///
-/// All methods block; none may be called on a thread that drives asynchronous tasks.
+/// All methods block; none may be called within an asynchronous task.
 pub trait Backend: Send + Sync {
     /// How often the store was opened, counting this time, when one process alone serves it. `None` when several do,
     /// and the order of their commits is the backend's.

@@ -27,6 +27,10 @@ impl World {
         self.for_ms(REST_MS)?;
         self.scene.truth.all_hold()?;
         for name in self.scene.names.clone() {
+            self.look(&name)?;
+        }
+        self.watchers_know()?;
+        for name in self.scene.names.clone() {
             self.everybody_goes_on(&name)?;
         }
         self.watchers_know()?;
@@ -37,7 +41,11 @@ impl World {
         }
         self.for_ms(REST_MS)?;
         self.watchers_know()?;
+        let before = self.scene.tally.verifications;
         self.deed(0, "verify", Actor::verify)?;
+        if self.scene.tally.verifications == before {
+            return Err(Broken::Stuck { what: "actor 0 cannot verify".to_owned() });
+        }
         for name in self.scene.names.clone() {
             self.actors[0].forget();
             self.for_ms(DEED_MS)?;
@@ -49,7 +57,8 @@ impl World {
     /// The home reads the artifact, which must be as it was last written.
     fn look(&mut self, name: &Name) -> Result<(), Broken> {
         self.deed(0, &format!("look at {name}"), |actor, scene| actor.read_fresh(name, scene))?;
-        self.scene.truth.is_there(name.as_str(), self.mirror.mark(name.as_str()).map(|mark| mark.stamp))
+        let found = self.mirror.mark(name.as_str()).map(|mark| mark.stamp);
+        self.scene.truth.is_there(name.as_str(), found, self.scene.now)
     }
 
     /// The home crashes once more and comes back at once.
@@ -88,10 +97,15 @@ impl World {
     fn watchers_know(&mut self) -> Result<(), Broken> {
         self.for_ms(DEED_MS)?;
         for at in 0..self.actors.len() {
+            let watches = self.actors[at].watcher.is_some();
             self.deed(at, "list what it watches", Actor::complete)?;
             let Scene { names, truth, .. } = &self.scene;
-            if let Some(watcher) = &self.actors[at].watcher {
-                watcher.knows_all(at, names, truth)?;
+            match &self.actors[at].watcher {
+                Some(watcher) => watcher.knows_all(at, names, truth)?,
+                None if watches => {
+                    return Err(Broken::Stuck { what: format!("actor {at} cannot list what it watches") });
+                }
+                None => {}
             }
         }
         Ok(())

@@ -14,6 +14,7 @@ pub(super) fn says(mutant: Mutant, frame: &mut FromHome, withheld: &mut u64) -> 
     let is_kept_back = match mutant {
         Mutant::SilentHome => matches!(frame.says, Says::Invalidate { .. } | Says::Pushed { .. }),
         Mutant::MuteWatches => matches!(frame.says, Says::Changed(_)),
+        Mutant::MuteDeletions => matches!(&frame.says, Says::Changed(changed) if changed.now.is_none()),
         _ => false,
     };
     if is_kept_back {

@@ -50,7 +50,7 @@ impl World {
         }
     }
 
-    /// A home over the same disk. It fails to open while the storage fails, and is tried again.
+    /// A home over the same disk.
     pub(super) fn open_home(&mut self) -> Result<(), Broken> {
         let fault = |error: String| Broken::Protocol { what: format!("a home does not open: {error}") };
         let content = match &self.contents {

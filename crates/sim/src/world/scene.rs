@@ -126,6 +126,7 @@ impl Scene {
         match answer {
             Answer::Swept(swept) => self.tally.collected += swept.removed,
             Answer::Verified(verified) => {
+                self.tally.verifications += 1;
                 if let Some(fault) = verified.faults.first() {
                     return Err(Broken::AcknowledgedLost { what: fault.clone() });
                 }

@@ -38,6 +38,8 @@ pub enum Mutant {
     EagerAnswers,
     /// The home tells watches of nothing.
     MuteWatches,
+    /// The home tells watches of no deletion.
+    MuteDeletions,
     /// A collection removes every content that is old, whoever names it.
     BlindCollector,
 }

@@ -137,3 +137,43 @@ impl Backend for Storage {
         self.disk.sweep(digests, put_before_ms)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use lrrc_coherence::{Millis, Rules, Strategy};
+    use lrrc_store::wire::{Answer, Basis, Change, PROTOCOL, Request, Says};
+    use lrrc_store::{Content, ContentRules, Home, HomeConfig, Name, Refusal};
+
+    use super::*;
+
+    const NOW: Millis = Millis(0);
+
+    /// A restart may not find what the storage shows after a commit that failed half way.
+    #[test]
+    fn a_home_whose_storage_failed_says_nothing_more_of_its_records() {
+        let dice = Dice::new(Wear::default(), 0);
+        let content = Content::in_memory(ContentRules::default()).expect("contents in memory");
+        let rules = Rules { strategy: Strategy::Broadcast, ..Rules::default() };
+        let config = HomeConfig { rules, ..HomeConfig::default() };
+        let storage = Storage::open(&MemoryDisk::default(), dice.clone());
+        let mut home = Home::open(storage, content, config, NOW).expect("a home");
+        let [writer, reader] = [(); 2].map(|()| home.join(PROTOCOL, NOW).expect("a session"));
+        let name: Name = "plan".parse().expect("a name");
+        let create = Request::Create { name: name.clone(), content: "one".into() };
+        let Ok(Answer::Committed(made)) = home.handle(writer, create, NOW) else { panic!("no artifact") };
+        let read = Request::Read { name: name.clone(), have: None, sections: Vec::new(), parts: Vec::new() };
+        home.handle(reader, read.clone(), NOW).expect("a read");
+        home.outbox();
+        dice.state().wear.uncertain = 1.0;
+        let basis = Basis::Unchanged { expected: made.mark.stamp };
+        let change = Change { name, basis, content: "two".into() };
+        let failed = home.handle(writer, Request::Commit(change), NOW);
+        assert!(matches!(failed, Err(Refusal::Uncertain { .. })), "{failed:?}");
+        let refused = home.handle(reader, read, NOW);
+        assert!(matches!(refused, Err(Refusal::Storage { .. })), "{refused:?}");
+        home.close(NOW);
+        let said = home.outbox();
+        assert!(said.iter().all(|(_, frame)| matches!(frame.says, Says::Goodbye { .. })), "{said:?}");
+        assert_eq!(said.len(), 2);
+    }
+}

@@ -75,12 +75,16 @@ impl Truth {
     }
 
     /// The home has this version of an artifact, or none: it must be the last that was written.
-    pub(super) fn is_there(&self, name: &str, found: Option<Stamp>) -> Result<(), Broken> {
-        let last = self.lives.get(name).and_then(|lives| lives.last_key_value());
+    pub(super) fn is_there(&mut self, name: &str, found: Option<Stamp>, now: Millis) -> Result<(), Broken> {
+        let may_be_deleted = self.may_be_deleted(name);
+        let last = self.lives.get_mut(name).and_then(|lives| lives.iter_mut().next_back());
         let Some((incarnation, life)) = last.filter(|(_, life)| life.ended.is_none()) else { return Ok(()) };
         let version = life.written.last_key_value().map_or(Version(0), |(version, _)| *version);
         let right = Stamp { incarnation: *incarnation, version };
-        if found == Some(right) || (found.is_none() && self.may_be_deleted(name)) {
+        if found.is_none() && may_be_deleted {
+            life.ended = Some(now);
+        }
+        if found == Some(right) || life.ended.is_some() {
             return Ok(());
         }
         Err(Broken::AcknowledgedLost {
@@ -181,6 +185,15 @@ impl Truth {
             }
             None => self.write(name, stamp, digest, at),
         }
+    }
+
+    /// A watch was told that a name is gone: some life of it is over, or a deletion is under way.
+    pub(super) fn was_deleted(&self, name: &str) -> Result<(), Broken> {
+        let has_ended = |lives: &BTreeMap<_, Life>| lives.values().any(|life| life.ended.is_some());
+        if self.may_be_deleted(name) || self.lives.get(name).is_some_and(has_ended) {
+            return Ok(());
+        }
+        Err(Broken::FalseRead { what: format!("a watch told of the end of {name}, which nobody deleted") })
     }
 
     /// The newest version of a name, if it exists.

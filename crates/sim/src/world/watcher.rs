@@ -40,7 +40,7 @@ impl Watcher {
         }
         let Some((stamp, digest)) = *to else {
             self.known.remove(name);
-            return Ok(());
+            return truth.was_deleted(name.as_str());
         };
         truth.noticed(name.as_str(), stamp, digest, now)?;
         if let Some(last) = self.told.insert(name.clone(), stamp).filter(|last| *last > stamp) {

@@ -99,6 +99,7 @@ fn table((first, last): (u64, u64), tally: &Tally, broken: usize) -> String {
         ("ends of gathering, with one sync each if any", tally.flushes),
         ("changes told to watches", tally.notices),
         ("contents collected", tally.collected),
+        ("verifications of all contents", tally.verifications),
         ("frames lost", tally.lost_frames),
         ("agents crashed", tally.agent_crashes),
         ("homes crashed", tally.home_crashes),
