@@ -136,7 +136,8 @@ impl fmt::Display for Tally {
         write!(
             f,
             "{} steps, {} reads ({} from a copy, {} of those of an older version), {} writes, {} refusals, \
-             {} flushes, {} changes told to watches, {} contents collected, {} verifications, {} frames lost, {} agents and {} homes crashed, {} homes stopped, {} storage faults",
+             {} flushes, {} changes told to watches, {} contents collected, {} verifications, {} frames lost, \
+             {} agents and {} homes crashed, {} homes stopped, {} storage faults",
             self.steps,
             self.reads,
             self.cached_reads,

@@ -2,7 +2,7 @@
 //!
 //! The home puts short frames on the wire itself, where the system takes them at once. What does not go at once, and what
 //! is long, goes to the connection's own task, and every later frame behind it, so that frames keep their order. The task
-//! shares the home's thread, so another one encodes what is long.
+//! may share the home's thread, so another one encodes what is long.
 
 use std::io;
 use std::sync::Arc;

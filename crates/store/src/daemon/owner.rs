@@ -53,7 +53,7 @@ enum Mail {
     Done(Done),
     /// It waits as long as its token is not dropped.
     Feed(Arc<()>),
-    /// To be run in the owner's thread.
+    /// To be run beside the home, as long as it lives.
     Task(Task),
     Stop,
 }
