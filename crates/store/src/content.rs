@@ -31,6 +31,7 @@ use crate::backend::{Backend, BackendError};
 use crate::digest::digest_of;
 #[cfg(feature = "s3")]
 use crate::error::with_causes;
+use crate::room::Room;
 use crate::shelf::Shelf;
 
 const FOLDER: &str = "blobs";
@@ -126,7 +127,7 @@ pub enum ContentError {
         /// The object that says whose they are.
         object: &'static str,
     },
-    /// The folder of the contents cannot be tidied.
+    /// The folder of the contents cannot be tidied, or its disk is full.
     #[error("the content store at {place}: {source}")]
     Folder {
         /// The folder.
@@ -189,6 +190,8 @@ pub struct Content {
     /// Where the objects are files.
     folder: Option<PathBuf>,
     place: String,
+    /// Whether the disk of the folder has some.
+    pub(crate) room: Room,
     rules: ContentRules,
     runtime: Runtime,
     /// What was put or read lately, where the objects are far away: a home waits for each that it asks for, and so do all
@@ -210,7 +213,8 @@ impl Content {
         let objects = Arc::new(objects.with_fsync(true).with_automatic_cleanup(true));
         // It is written down, and read by processes that run elsewhere.
         let place = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()).display().to_string();
-        Ok(Self { folder: Some(folder.to_owned()), ..Self::new(objects, place, rules)? })
+        let room = Room::Beside(folder.to_owned());
+        Ok(Self { folder: Some(folder.to_owned()), room, ..Self::new(objects, place, rules)? })
     }
 
     /// Keeps large contents in memory, for tests and simulations.
@@ -227,7 +231,8 @@ impl Content {
     /// [`ContentError::Place`] when the system gives no thread.
     pub fn again(&self) -> Result<Self, ContentError> {
         let again = Self::new(Arc::clone(&self.objects), self.place.clone(), self.rules)?;
-        Ok(Self { folder: self.folder.clone(), shelf: self.shelf.clone(), ..again })
+        let (folder, room, shelf) = (self.folder.clone(), self.room.clone(), self.shelf.clone());
+        Ok(Self { folder, room, shelf, ..again })
     }
 
     /// Keeps large contents under `address`: `s3://bucket/folder` (with the feature `s3`), with the options of
@@ -290,7 +295,7 @@ impl Content {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime =
             runtime.map_err(|error| ContentError::Place { place: place.clone(), why: error.to_string() })?;
-        Ok(Self { objects, folder: None, place, rules, runtime, shelf: None })
+        Ok(Self { objects, folder: None, place, room: Room::Unknown, rules, runtime, shelf: None })
     }
 
     /// Whether the objects are not on this machine.
@@ -341,15 +346,10 @@ impl Content {
     /// # Errors
     /// [`ContentError::Missing`], [`ContentError::Damaged`], or that a store failed.
     pub fn get(&self, backend: &dyn Backend, digest: &Digest) -> Result<Bytes, ContentError> {
-        if let Some(content) = self.on_shelf(|shelf| shelf.get(digest)).flatten() {
-            return Ok(content);
+        match self.on_shelf(|shelf| shelf.get(digest)).flatten() {
+            Some(content) => Ok(content),
+            None => self.fetch(backend, digest),
         }
-        if let Some(content) = backend.blob(digest)? {
-            return checked(digest, content);
-        }
-        let content = self.get_object(digest)?;
-        self.on_shelf(|shelf| shelf.put(*digest, content.clone()));
-        Ok(content)
     }
 
     /// As [`Self::get`], from where the content lies.
@@ -371,6 +371,9 @@ impl Content {
     }
 
     fn put_object(&self, digest: &Digest, content: &Bytes, now_ms: u64) -> Result<u64, ContentError> {
+        self.room
+            .for_content(content.len() as u64)
+            .map_err(|error| self.folder_fault(io::Error::other(error)))?;
         self.run(async {
             let newest = self.puts_of(digest).await?.into_iter().max();
             if let Some(put_ms) =
@@ -412,7 +415,10 @@ impl Content {
                 Err(object_store::Error::NotFound { .. }) => {}
                 Err(source) => return Err(self.fault(source)),
                 Ok(content) => match checked(digest, content) {
-                    Ok(content) => return Ok(content),
+                    Ok(content) => {
+                        self.on_shelf(|shelf| shelf.put(*digest, content.clone()));
+                        return Ok(content);
+                    }
                     Err(damaged) => fault = damaged,
                 },
             }
@@ -442,8 +448,11 @@ impl Content {
     /// Removes what puts left that were cut short before `cutoff_ms`; how many there were.
     pub(crate) fn remove_staged(&self, cutoff_ms: u64) -> Result<u64, ContentError> {
         let Some(folder) = &self.folder else { return Ok(0) };
-        staged::remove(&folder.join(FOLDER), cutoff_ms)
-            .map_err(|source| ContentError::Folder { place: self.place.clone(), source })
+        staged::remove(&folder.join(FOLDER), cutoff_ms).map_err(|source| self.folder_fault(source))
+    }
+
+    fn folder_fault(&self, source: io::Error) -> ContentError {
+        ContentError::Folder { place: self.place.clone(), source }
     }
 
     fn run<T>(&self, work: impl Future<Output = Result<T, object_store::Error>>) -> Result<T, ContentError> {

@@ -70,6 +70,7 @@ pub mod gc;
 mod home;
 mod limits;
 mod name;
+mod room;
 mod shelf;
 pub mod wire;
 

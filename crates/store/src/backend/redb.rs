@@ -10,7 +10,6 @@ mod file;
 mod journal;
 mod recent;
 mod region;
-mod room;
 mod tables;
 
 use std::fs::OpenOptions;
@@ -28,10 +27,10 @@ use redb::{
 
 use super::runs::Runs;
 use super::{Backend, BackendError, Batch, BlobInfo, Change, Entry, Listing, Revision, Write};
+use crate::room::{Room, TooFull};
 use file::{compact_if_sparse, create_whole, divided, guarded, not_cut_short, opening, unavailable};
 use journal::Journal;
 use recent::Recent;
-use room::Room;
 use tables::{BLOBS, FORMAT, INDEX, LOG, apply, durably, entry, forget, holds_frame, start};
 const NAME: &str = "redb";
 
@@ -56,7 +55,7 @@ const SHORT_JOURNAL_BYTES: u64 = 96 << 10;
 pub struct RedbBackend {
     db: Database,
     place: String,
-    room: Room,
+    pub(crate) room: Room,
     epoch: u32,
     /// Held by the one commit under way, across its `fsync`.
     writer: Mutex<Writer>,
@@ -264,10 +263,19 @@ impl RedbBackend {
         self.read(|txn| Ok(txn.open_table(INDEX)?.get(key)?.map(|revision| Revision(revision.value()))))
     }
 
+    /// An empty batch needs no room: it makes durable what has landed, and a collection asks for that before it makes room.
+    fn room_for(&self, batch: &Batch) -> Result<(), TooFull> {
+        match (batch.writes.is_empty(), batch.blobs.is_empty()) {
+            (true, true) => Ok(()),
+            (false, true) => self.room.for_records(),
+            (_, false) => self.room.for_content(0),
+        }
+    }
+
     fn land(&self, writer: &mut Writer, batch: &Batch, revision: Revision) -> Result<bool, Failure> {
         self.intact(writer).map_err(Failure::Before)?;
         let changes = self.check(batch).map_err(Failure::Before)?;
-        self.room.check(batch).map_err(|error| Failure::Before(unavailable(&self.place, error)))?;
+        self.room_for(batch).map_err(|error| Failure::Before(unavailable(&self.place, error)))?;
         let frame = writer.journal.frame(batch, revision);
         let frame = frame.map_err(|error| Failure::Before(unavailable(&self.place, error)))?;
         let Some(frame) = frame else {

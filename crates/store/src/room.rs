@@ -1,19 +1,17 @@
 //! Room on the disk: a database that meets the end of the disk within a commit has to be opened again, and cannot be
-//! before there is room. So commits are refused while there is some left, and reads and collections go on.
+//! before there is room. So contents and commits are refused while there is some left, and reads and collections go on.
 
 use std::path::PathBuf;
 
-use crate::backend::Batch;
-
-/// What has to be free for contents, in bytes: several times what a lap of the journal makes the tables grow.
+/// What has to stay free beside contents, in bytes: several times what a lap of the journal makes the tables grow.
 const ROOM_BYTES_MIN: u64 = 32 << 20;
 
-/// What has to be free for records alone, in bytes: deletions, claims that come or go, contents that lie elsewhere.
+/// What has to be free for records alone, in bytes: deletions, claims that come or go.
 const LAST_ROOM_BYTES_MIN: u64 = 8 << 20;
 
 /// Where to ask how much is free.
-#[derive(Debug)]
-pub(super) enum Room {
+#[derive(Debug, Clone)]
+pub(crate) enum Room {
     /// Nobody knows.
     Unknown,
     /// The disk that this folder lies on.
@@ -29,19 +27,23 @@ pub(super) enum Room {
     free_bytes >> 20,
     free_bytes_min >> 20
 )]
-pub(super) struct TooFull {
+pub(crate) struct TooFull {
     free_bytes: u64,
     free_bytes_min: u64,
 }
 
 impl Room {
-    /// Whether there is room for a batch, as far as anybody knows. An empty one needs none: it makes durable what has landed,
-    /// and a collection asks for that before it makes room.
-    pub(super) fn check(&self, batch: &Batch) -> Result<(), TooFull> {
-        if batch.writes.is_empty() && batch.blobs.is_empty() {
-            return Ok(());
-        }
-        let free_bytes_min = if batch.blobs.is_empty() { LAST_ROOM_BYTES_MIN } else { ROOM_BYTES_MIN };
+    /// Whether there is room for a content of so many bytes, as far as anybody knows.
+    pub(crate) fn for_content(&self, size_bytes: u64) -> Result<(), TooFull> {
+        self.keeps(ROOM_BYTES_MIN.saturating_add(size_bytes))
+    }
+
+    /// Whether there is room for records, as far as anybody knows.
+    pub(crate) fn for_records(&self) -> Result<(), TooFull> {
+        self.keeps(LAST_ROOM_BYTES_MIN)
+    }
+
+    fn keeps(&self, free_bytes_min: u64) -> Result<(), TooFull> {
         match self.free_bytes() {
             Some(free_bytes) if free_bytes < free_bytes_min => Err(TooFull { free_bytes, free_bytes_min }),
             _ => Ok(()),
@@ -158,6 +160,23 @@ mod tests {
         let refused = home.handle(agent, Request::Delete { name: name(1), expected: None }, NOW);
         assert!(refused.expect_err("no room at all").to_string().contains("keeps 8 MiB free"));
         assert_eq!(names(&mut home, agent), 1);
+    }
+
+    /// What lies beside the file may fill the same disk.
+    #[test]
+    fn a_content_in_the_folder_leaves_the_records_their_room() {
+        const SIZE_BYTES: u64 = 100 << 10;
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut content = Content::in_folder(folder.path(), ContentRules::default()).expect("contents");
+        let free_bytes = Arc::new(AtomicU64::new(ROOM_BYTES_MIN + SIZE_BYTES));
+        content.room = Room::Told(Arc::clone(&free_bytes));
+        let large = bytes::Bytes::from(vec![7; SIZE_BYTES as usize]);
+        let placed = content.put(large.clone(), 0).expect("room");
+        free_bytes.fetch_sub(1, Ordering::Relaxed);
+        let refused = content.put(vec![8; SIZE_BYTES as usize].into(), 0).expect_err("no room").to_string();
+        assert!(refused.contains("32 MiB left"), "{refused}");
+        content.put("small".into(), 0).expect("it rides along, and its record asks for room");
+        assert_eq!(content.get(&crate::MemoryBackend::new(), &placed.digest).ok(), Some(large));
     }
 
     #[cfg(unix)]
